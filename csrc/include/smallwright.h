@@ -1,0 +1,98 @@
+/* libsmallwright: runs a Smallwright package (or an ordinary GGUF of a known family) on a CPU.
+ *
+ * C ABI. Every function that can fail returns sw_status; sw_last_error() then tells the kind and one line for people
+ * (per thread, valid until the next call on that thread). Handles are not thread-safe; use one session a thread.
+ * A model is immutable and may be shared by sessions; it must outlive them.
+ */
+#ifndef SMALLWRIGHT_H
+#define SMALLWRIGHT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define SW_API __declspec(dllexport)
+#else
+#define SW_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct sw_model sw_model;
+typedef struct sw_session sw_session;
+
+typedef enum { SW_OK = 0, SW_ERROR = 1 } sw_status;
+typedef enum { SW_TASK_CLASSIFY = 1, SW_TASK_GENERATE = 2 } sw_task;
+
+SW_API const char* sw_version(void);
+SW_API const char* sw_isa(void);                 /* the kernels in use: "ref", "avx2", "avx512" */
+SW_API const char* sw_last_error_kind(void);     /* stable name, for example "truncated" */
+SW_API const char* sw_last_error(void);
+
+/* Open and validate a file. Nothing is kept on failure. */
+SW_API sw_status sw_model_open(const char* path, sw_model** out);
+SW_API void sw_model_close(sw_model* model);
+SW_API sw_task sw_model_task(const sw_model* model);
+SW_API int32_t sw_model_vocabulary(const sw_model* model);
+SW_API int32_t sw_model_context(const sw_model* model);
+SW_API int32_t sw_model_classes(const sw_model* model);                       /* 0 for generation */
+SW_API const char* sw_model_label(const sw_model* model, int32_t index);      /* UTF-8, NULL out of range */
+SW_API float sw_model_temperature(const sw_model* model);                     /* calibration; 1 when absent */
+SW_API const char* sw_model_description(const sw_model* model);               /* JSON: architecture, sizes, types, keys */
+
+/* Tokens of a text; *count in: capacity, out: number of tokens needed (call again when it grew). */
+SW_API sw_status sw_encode(const sw_model* model, const char* text, size_t text_bytes, int add_special,
+                           int32_t* tokens, size_t* count);
+/* Text of tokens; *text_bytes in: capacity, out: bytes needed. No terminating zero is written. */
+SW_API sw_status sw_decode(const sw_model* model, const int32_t* tokens, size_t count, char* text, size_t* text_bytes);
+
+/* threads: 1 or more; 0 means all cores this process may use. kv_type: 16 (f16) or 32 (f32) bits. */
+SW_API sw_status sw_session_open(const sw_model* model, int32_t threads, int32_t kv_bits, sw_session** out);
+SW_API void sw_session_close(sw_session* session);
+
+/* Class logits (count, classes), row-major, not divided by the calibration temperature. Texts longer than the
+ * context are cut at the end (the suffix token is kept); truncated[i] (may be NULL) is set to 1 for those. */
+SW_API sw_status sw_classify(sw_session* session, const char* const* texts, const size_t* text_bytes, size_t count,
+                             float* logits, uint8_t* truncated);
+/* The same from tokens: `tokens` holds all sequences one after another, offsets has count + 1 entries. */
+SW_API sw_status sw_classify_tokens(sw_session* session, const int32_t* tokens, const size_t* offsets, size_t count,
+                                    float* logits);
+
+/* Causal models: append tokens to the session's state. logits NULL, or (count, vocabulary) when all_rows, else
+ * (1, vocabulary) of the last token. */
+SW_API sw_status sw_append(sw_session* session, const int32_t* tokens, size_t count, int all_rows, float* logits);
+SW_API size_t sw_length(const sw_session* session);                      /* tokens in the state */
+SW_API sw_status sw_truncate(sw_session* session, size_t length);        /* forget all after `length` */
+
+typedef struct {
+    int32_t max_tokens;      /* > 0 */
+    float temperature;       /* 0: greedy */
+    int32_t top_k;           /* 0: off */
+    float top_p;             /* 1: off; (0, 1] */
+    uint64_t seed;
+} sw_sampling;
+
+/* Called with the bytes of each new token (whole UTF-8 characters are buffered: `text` is valid UTF-8).
+ * Return 0 to go on, anything else to stop. */
+typedef int (*sw_on_text)(void* context, const char* text, size_t text_bytes, int32_t token);
+
+/* Generate from a prompt in a fresh state; stops at the end token, at max_tokens, or when the call-back says so. */
+SW_API sw_status sw_generate(sw_session* session, const char* prompt, size_t prompt_bytes, const sw_sampling* sampling,
+                             sw_on_text on_text, void* context, int32_t* generated);
+
+/* What the engine did since the session was opened; tests and reports read these. */
+typedef struct {
+    uint64_t weight_bytes_read;   /* bytes of packed weights that the products streamed */
+    uint64_t tokens;              /* token rows that passed through the layers */
+    uint64_t head_rows;           /* rows that reached an output head */
+    uint64_t passes;
+    uint64_t kv_bytes;            /* size of the state */
+} sw_counters;
+SW_API void sw_session_counters(const sw_session* session, sw_counters* out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
