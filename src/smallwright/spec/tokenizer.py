@@ -27,6 +27,7 @@ class TokenizerSpec:
     ``unknown``: id of the unknown token, None for byte-level models.
     ``prefix``, ``suffix``: ids put around an input ([CLS], [SEP], <s>).
     ``special``: ids of tokens that are cut out of the raw text before anything else, and are skipped in decoding.
+    ``literal``: ids of tokens that are cut out in the same way, but shown in decoding (Qwen's ``<think>``).
     """
 
     model: str
@@ -43,6 +44,7 @@ class TokenizerSpec:
     prefix: tuple[int, ...] = ()
     suffix: tuple[int, ...] = ()
     special: tuple[int, ...] = ()
+    literal: tuple[int, ...] = ()
 
     def to_json(self) -> str:
         """Canonical JSON (sorted keys, no spaces)."""
