@@ -1,0 +1,65 @@
+"""What reads the last hidden states: the language-model head and the classifier head.
+
+Enters: hidden states (B, T, D). Leaves: float32 logits, (B, T, V) or (B, C).
+Not here: losses (train/).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from smallwright.spec import HeadSpec
+
+CLASSIFIER = "classifier"  # the names that our own presets and loaders give to heads
+LANGUAGE_MODEL = "language_model"
+
+
+class LanguageModelHead(nn.Module):
+    """Logits over the vocabulary. A tied head owns no weight: it reads the token table that it is given."""
+
+    def __init__(self, width: int, vocabulary: int, spec: HeadSpec) -> None:
+        super().__init__()
+        self.output = None if spec.tied else nn.Linear(width, vocabulary, bias=False)
+
+    def forward(self, hidden: Tensor, table: Tensor) -> Tensor:
+        """Logits (..., V) float32 of hidden states (..., D); ``table`` is the token table (V, D)."""
+        weight = table if self.output is None else self.output.weight
+        return F.linear(hidden, weight).float()
+
+
+class ClassifierHead(nn.Module):
+    """Pools a sequence to one vector, passes BERT's tanh pooler where there is one, and scores the classes."""
+
+    def __init__(self, width: int, spec: HeadSpec, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.pooling = spec.pooling
+        self.pooler = nn.Linear(width, width) if spec.pooler else None
+        self.output = nn.Linear(width, len(spec.labels), bias=spec.output_bias)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, C) float32 of hidden states (B, T, D), of which row b has ``lengths[b]`` real tokens."""
+        pooled = pool(hidden, lengths, self.pooling)
+        if self.pooler is not None:
+            pooled = torch.tanh(self.pooler(pooled))
+        return self.output(self.dropout(pooled)).float()
+
+
+def pool(hidden: Tensor, lengths: Tensor, pooling: str) -> Tensor:
+    """One vector for each sequence.
+
+    Args:
+        hidden: (B, T, D).
+        lengths: (B,) int64 in 1..T; positions from there on are padding and have no influence.
+        pooling: ``first``, ``mean`` or ``last``.
+    Returns:
+        (B, D).
+    """
+    if pooling == "first":
+        return hidden[:, 0]
+    if pooling == "last":
+        return hidden[torch.arange(hidden.shape[0], device=hidden.device), lengths - 1]
+    real = torch.arange(hidden.shape[1], device=hidden.device) < lengths[:, None]
+    return hidden.masked_fill(~real[:, :, None], 0.0).sum(1) / lengths[:, None]
