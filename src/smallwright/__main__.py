@@ -1,0 +1,5 @@
+"""``python -m smallwright`` is the ``smallwright`` command."""
+
+from smallwright.cli import main
+
+main()

@@ -1,0 +1,53 @@
+"""The command line: argv to a call, and an error to one line and an exit status. No logic.
+
+Enters: argv. Leaves: an exit status (0 done, 2 to 9 a user's error by kind, 10 built but ``do not ship``).
+Not here: anything that a Python caller could want; that lives in the rooms.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from smallwright.cli import answer, check, make
+from smallwright.errors import SmallwrightError
+
+app = typer.Typer(
+    name="smallwright",
+    help="Teacher + domain data + device budget -> one small language model file, measured as shipped.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+make.register(app)
+answer.register(app)
+check.register(app)
+
+
+def main() -> None:
+    """Entry point of ``smallwright`` and ``python -m smallwright``."""
+    try:
+        app()
+    except SmallwrightError as error:
+        print(f"smallwright: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("smallwright: interrupted; run the same command again to continue.", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:
+        # The reader went away (`| head`): nothing to tell, and nothing more may be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None
+    except ModuleNotFoundError as error:
+        # The base install carries only what answering needs; building needs the extra.
+        if (error.name or "").partition(".")[0] == "smallwright":
+            raise
+        print(
+            f"smallwright: this command needs the build extra. Got no module {error.name!r}. "
+            "Install it: pip install 'smallwright[build]'.",
+            file=sys.stderr,
+        )
+        raise SystemExit(9) from None

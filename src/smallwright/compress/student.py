@@ -1,0 +1,95 @@
+"""The student before it learns: from scratch by preset, or from the teacher by keeping chosen layers.
+
+Enters: settings, and the teacher where it is needed. Leaves: an untrained ``Transformer`` over the domain's tokens.
+Not here: training (train/), choosing tokens (tokenizer/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from smallwright.errors import RecipeError
+from smallwright.spec import HeadSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from smallwright.model import Transformer
+
+
+class StudentSettings(BaseModel):
+    """Where the student comes from, and its size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    source: Literal["scratch", "teacher"] = Field(
+        default="scratch", alias="from", description="scratch: a preset; teacher: the teacher's own weights, fewer layers"
+    )
+    preset: str = Field(default="nano", description="from scratch: a row of model/presets.py")
+    layers: int | tuple[int, ...] | None = Field(
+        default=None, description="from teacher: how many layers, or which ones; None: every second one"
+    )
+    context: int = Field(default=128, ge=8, le=32768, description="from scratch: the most tokens of one text")
+
+
+def make_student(
+    settings: StudentSettings,
+    *,
+    teacher: Transformer | None,
+    kept: np.ndarray | None,
+    vocabulary: int,
+    heads: dict[str, HeadSpec],
+    causal: bool,
+    seed: int,
+) -> Transformer:
+    """Build the student that the training loop will teach.
+
+    Args:
+        settings: the recipe's ``student``.
+        teacher: the fine-tuned teacher; needed when the student is made from it.
+        kept: (vocabulary,) int64, the teacher's tokens that the trimmed tokenizer keeps, in order; None: all of them.
+        vocabulary: tokens of the (trimmed or trained) tokenizer.
+        heads: what the student is to answer.
+        causal: whether a token sees only what stands before it (from scratch; a teacher decides for itself).
+        seed: of the initial weights.
+
+    Returns:
+        A model with ``vocabulary`` tokens and the given heads.
+
+    Raises:
+        RecipeError: the preset is unknown, or the layers are not the teacher's.
+    """
+    from smallwright.compress.depth import choose_layers, keep_layers
+    from smallwright.compress.vocabulary import trim_embedding
+    from smallwright.model import Transformer, preset, seeded
+
+    if settings.source == "scratch":
+        spec = preset(settings.preset, vocabulary=vocabulary, causal=causal, heads=heads, context=settings.context)
+        with seeded(seed):
+            return Transformer(spec)
+    if teacher is None:
+        raise RecipeError("student.from: teacher needs a teacher. Got none in the recipe. Add one, or use from: scratch.")
+    student = keep_layers(teacher, _layer_indices(settings.layers, len(teacher.spec.layers), choose_layers))
+    return student if kept is None else trim_embedding(student, kept)
+
+
+def student_layers(settings: StudentSettings, teacher: ModelSpec) -> tuple[int, ...]:
+    """Which of the teacher's layers a student made from it keeps."""
+    from smallwright.compress.depth import choose_layers
+
+    return _layer_indices(settings.layers, len(teacher.layers), choose_layers)
+
+
+def _layer_indices(layers: int | Sequence[int] | None, total: int, choose) -> tuple[int, ...]:  # noqa: ANN001
+    if layers is None:
+        return choose(total, max(1, total // 2))
+    if isinstance(layers, int):
+        if not 1 <= layers <= total:
+            raise RecipeError(f"student.layers must be from 1 to the teacher's {total}. Got {layers}. Use fewer.")
+        return choose(total, layers)
+    wrong = [index for index in layers if not 0 <= index < total]
+    if wrong or not layers:
+        raise RecipeError(f"student.layers must be indices from 0 to {total - 1}. Got {list(layers)}. Use {total - 1} at most.")
+    return tuple(layers)

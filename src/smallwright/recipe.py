@@ -1,0 +1,253 @@
+"""The recipe: one YAML document that says everything a build does, made of each room's own settings.
+
+Enters: a YAML file (or a mapping) and ``key=value`` overrides. Leaves: a frozen, fully checked ``Recipe``.
+Not here: defaults and ranges, which stand beside the code that uses them; running anything (pipeline/).
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+
+from smallwright.compress.settings import QuantizeSettings
+from smallwright.compress.student import StudentSettings
+from smallwright.data.settings import DataSettings
+from smallwright.errors import RecipeError
+from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
+from smallwright.teacher.settings import TeacherSettings
+from smallwright.tokenizer.settings import TokenizerSettings
+from smallwright.train.settings import DistilSettings
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_IN_PACKAGE = "python:"
+
+
+class TaskSettings(BaseModel):
+    """What the model is for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["classify", "generate"] = Field(description="classify: text to label; generate: text to more text")
+
+
+class Recipe(BaseModel):
+    """A whole build. Only ``name``, ``task`` and ``data`` are required.
+
+    Without a ``teacher`` the student learns from the data alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the output folder and the package")
+    task: TaskSettings
+    data: DataSettings
+    teacher: TeacherSettings | None = None
+    tokenizer: TokenizerSettings = TokenizerSettings()
+    student: StudentSettings = StudentSettings()
+    distill: DistilSettings = DistilSettings()
+    compress: tuple[QuantizeSettings, ...] = Field(default=(QuantizeSettings(),), max_length=1)
+    budget: BudgetSettings = BudgetSettings()
+    evaluate: EvaluateSettings = EvaluateSettings()
+    seed: int = Field(default=0, ge=0, lt=2**31)
+    threads: int | None = Field(default=None, ge=1, description="cores used for training; None: all of this process")
+
+    _root: Path = PrivateAttr(default=Path())
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative paths in the recipe start from: the recipe file's own."""
+        return self._root
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Recipe:
+        if self.student.source == "teacher" and self.teacher is None:
+            raise ValueError("student.from: teacher needs a teacher. Add one, or use student: {from: scratch}")
+        if self.tokenizer.kind == "teacher" and self.teacher is None:
+            raise ValueError("tokenizer.kind: teacher needs a teacher. Add one, or use tokenizer: {kind: train}")
+        if self.student.source == "teacher" and self.tokenizer.kind != "teacher":
+            raise ValueError("a student made from the teacher keeps its tokenizer. Use tokenizer: {kind: teacher}")
+        return self
+
+    @classmethod
+    def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+        """Read a recipe file.
+
+        Args:
+            path: a YAML file. ``${NAME}`` in any string is replaced by that environment variable, and a string
+                ``python:package/folder`` by that folder inside an installed Python package.
+            overrides: ``key.sub=value`` strings; the value is read as YAML.
+
+        Raises:
+            RecipeError: the file is missing or not YAML; a key is unknown; a value does not fit; a variable is not set.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise RecipeError(f"a recipe must be a readable YAML file. Got {path}, which is not there. Check the path.")
+        try:
+            text = path.read_text(encoding="utf-8")
+            document = yaml.safe_load(text)
+        except UnicodeDecodeError as error:
+            raise RecipeError(f"a recipe must be UTF-8 text. Got byte {error.start} of {path}. Save it as UTF-8.") from error
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            place = f"{path}, line {mark.line + 1}" if mark else str(path)
+            problem = getattr(error, "problem", None) or "unreadable"
+            raise RecipeError(f"a recipe must be valid YAML. Got: {problem} in {place}. Mend that line.") from error
+        return cls.from_mapping(document, root=path.parent, overrides=overrides, place=str(path), text=text)
+
+    @classmethod
+    def from_mapping(
+        cls,
+        document: object,
+        *,
+        root: Path = Path(),
+        overrides: Sequence[str] = (),
+        place: str = "recipe",
+        text: str | None = None,
+    ) -> Recipe:
+        """Check a recipe that is already a mapping. See ``load`` for the arguments and errors."""
+        if not isinstance(document, Mapping):
+            raise RecipeError(f"a recipe must be a mapping of keys. Got {type(document).__name__} in {place}.")
+        tree = _copy(document)
+        for override in overrides:
+            _apply_override(tree, override)
+        tree = _expand(tree, place, ())
+        try:
+            recipe = cls.model_validate(tree)
+        except ValidationError as error:
+            raise RecipeError(_explain(error, place, text)) from error
+        recipe._root = root
+        return recipe
+
+    def to_yaml(self) -> str:
+        """The recipe with every default written out; loading it gives an equal recipe."""
+        return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value
+
+
+def _apply_override(tree: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise RecipeError(f"an override must look like key.sub=value. Got {override!r}. Example: distill.epochs=5.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"an override's value must be YAML. Got {text!r} for {key}. Quote it.") from error
+    *parents, last = key.split(".")
+    node: Any = tree
+    for part in parents:
+        node = _child(node, part, override)
+    if isinstance(node, list):
+        node[_index(node, last, override)] = value
+    else:
+        node[last] = value
+
+
+def _child(node: Any, part: str, override: str) -> Any:
+    if isinstance(node, list):
+        return node[_index(node, part, override)]
+    child = node.setdefault(part, {})
+    if not isinstance(child, (dict, list)):
+        raise RecipeError(f"an override must lead to a mapping or a list. Got {part!r} in {override!r}, a plain value.")
+    return child
+
+
+def _index(node: list[Any], part: str, override: str) -> int:
+    if not part.isdigit() or int(part) >= len(node):
+        raise RecipeError(
+            f"a list is entered by an index from 0 to {len(node) - 1}. Got {part!r} in {override!r}. Use a number."
+        )
+    return int(part)
+
+
+def _expand(value: Any, place: str, path: tuple[str, ...]) -> Any:
+    if isinstance(value, dict):
+        return {key: _expand(item, place, (*path, str(key))) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, place, (*path, str(index))) for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    where = f"{place}: {'.'.join(path)}"
+    expanded = _VARIABLE.sub(lambda match: _variable(match.group(1), where), value)
+    return _folder_in_package(expanded, where) if expanded.startswith(_IN_PACKAGE) else expanded
+
+
+def _variable(name: str, where: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise RecipeError(f"an environment variable in a recipe must be set. Got none for {name} in {where}. Export it.")
+    return str(Path(value).expanduser().absolute()) if Path(value).expanduser().exists() else value
+
+
+def _folder_in_package(value: str, where: str) -> str:
+    package, _, rest = value.removeprefix(_IN_PACKAGE).partition("/")
+    found = importlib.util.find_spec(package) if package.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise RecipeError(
+            f"{_IN_PACKAGE}NAME/FOLDER must name an installed Python package. Got {package!r} in {where}. Install it."
+        )
+    return str(Path(next(iter(found.submodule_search_locations))) / rest)
+
+
+def _explain(error: ValidationError, place: str, text: str | None) -> str:
+    """The first problem of a pydantic error as one line: law, value, place, remedy."""
+    first = error.errors()[0]
+    path = tuple(str(part) for part in first["loc"])
+    line = _line_of(text, path)
+    where = f"{place}{f', line {line}' if line else ''}: {'.'.join(path)}" if path else place
+    more = f" ({error.error_count() - 1} more problems after this one.)" if error.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(path[-1], sorted(_known_keys(path[:-1])), n=1, cutoff=0.5)
+        remedy = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(sorted(_known_keys(path[:-1])))}."
+        return f"a recipe has only known keys. Got {path[-1]!r} in {where}. {remedy}{more}"
+    if first["type"] == "missing":
+        return f"a recipe must have the key {path[-1]!r}. Got none in {where}. Add it.{more}"
+    message = first["msg"].removeprefix("Value error, ").rstrip(".")
+    got = first["input"] if not isinstance(first["input"], (dict, list)) else type(first["input"]).__name__
+    return f"{message}. Got {got!r} in {where}.{more}" if path else f"{message} ({where}).{more}"
+
+
+def _known_keys(path: Sequence[str]) -> set[str]:
+    """The keys allowed at a place, for a suggestion; empty when the place is not a settings class."""
+    model: Any = Recipe
+    for part in path:
+        fields = getattr(model, "model_fields", {})
+        match = next((f for name, f in fields.items() if part in (name, f.alias)), None)
+        if match is not None:
+            model = _settings_class(match.annotation)
+    return {field.alias or name for name, field in getattr(model, "model_fields", {}).items()}
+
+
+def _settings_class(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in getattr(annotation, "__args__", ()) if (found := _settings_class(part))), None)
+
+
+def _line_of(text: str | None, path: Sequence[str]) -> int | None:
+    """The line (from 1) on which the deepest part of ``path`` that exists stands in the YAML text."""
+    node = yaml.compose(text) if text else None
+    line = None
+    for part in path:
+        if isinstance(node, yaml.MappingNode):
+            pair = next(((key, value) for key, value in node.value if key.value == part), None)
+            if pair is None:
+                break
+            line, node = pair[0].start_mark.line + 1, pair[1]
+        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
+            node = node.value[int(part)]
+            line = node.start_mark.line + 1
+    return line
