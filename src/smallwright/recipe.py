@@ -95,7 +95,9 @@ class Recipe(BaseModel):
             text = path.read_text(encoding="utf-8")
             document = yaml.safe_load(text)
         except UnicodeDecodeError as error:
-            raise RecipeError(f"a recipe must be UTF-8 text. Got byte {error.start} of {path}. Save it as UTF-8.") from error
+            raise RecipeError(
+                f"a recipe must be UTF-8 text. Got byte {error.start} of {path}. Save it as UTF-8."
+            ) from error
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             place = f"{path}, line {mark.line + 1}" if mark else str(path)
@@ -188,7 +190,9 @@ def _expand(value: Any, place: str, path: tuple[str, ...]) -> Any:
 def _variable(name: str, where: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise RecipeError(f"an environment variable in a recipe must be set. Got none for {name} in {where}. Export it.")
+        raise RecipeError(
+            f"an environment variable in a recipe must be set. Got none for {name} in {where}. Export it."
+        )
     return str(Path(value).expanduser().absolute()) if Path(value).expanduser().exists() else value
 
 

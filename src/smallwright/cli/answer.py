@@ -23,7 +23,9 @@ def register(app: typer.Typer) -> None:
 
 def run(
     file: Annotated[str, typer.Argument(help="A package (.gguf).")],
-    text: Annotated[list[str] | None, typer.Argument(help="Texts; without any, one per line from standard input.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Argument(help="Texts; without any, one per line from standard input.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to show, most likely first.")] = 1,
     max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 128,
     temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
@@ -70,7 +72,9 @@ def _lines() -> Iterable[str]:
         try:
             line = raw.decode("utf-8").strip()
         except UnicodeDecodeError as error:
-            raise EngineError(f"input must be UTF-8. Got byte 0x{raw[error.start]:02x} in line {number} of standard input. Convert it.") from error
+            raise EngineError(
+                f"input must be UTF-8. Got byte 0x{raw[error.start]:02x} in line {number} of the input. Convert it."
+            ) from error
         if line:
             yield line
 
@@ -89,7 +93,9 @@ def _print_prediction(text: str, prediction: Prediction, top: int, as_json: bool
 
 def _print_generation(package: Package, prompt: str, sampling: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"prompt": prompt, "text": package.generate(prompt, **sampling)}, ensure_ascii=False), flush=True)
+        print(
+            json.dumps({"prompt": prompt, "text": package.generate(prompt, **sampling)}, ensure_ascii=False), flush=True
+        )
         return
     for piece in package.stream(prompt, **sampling):
         print(piece, end="", flush=True)

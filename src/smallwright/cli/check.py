@@ -17,7 +17,10 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     file: Annotated[str, typer.Argument(help="A package (.gguf).")],
     data: Annotated[str, typer.Option(help="Rows with text and label (classify) or text (generate).")],
-    fields: Annotated[list[str] | None, typer.Option("--field", metavar="OURS=THEIRS", help="Field mapping, for example label=intent.")] = None,
+    fields: Annotated[
+        list[str] | None,
+        typer.Option("--field", metavar="OURS=THEIRS", help="Field mapping, for example label=intent."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The measurements as JSON.")] = False,
 ) -> None:
     """Measure a package on your own rows: accuracy with its interval, latency, memory, size."""
@@ -41,6 +44,9 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
     else:
         for finding in findings:
             mark = "ok  " if finding["ok"] else "MISS"
-            print(f"{mark}  {finding['subject']:<22} {finding['found']}" + (f"   -> {finding['remedy']}" if finding["remedy"] else ""))
+            print(
+                f"{mark}  {finding['subject']:<22} {finding['found']}"
+                + (f"   -> {finding['remedy']}" if finding["remedy"] else "")
+            )
     if not all(finding["ok"] for finding in findings if finding["required"]):
         raise typer.Exit(1)

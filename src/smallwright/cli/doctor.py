@@ -79,7 +79,13 @@ def _engine() -> Finding:
             "remedy": "pip install --force-reinstall smallwright (a C++17 compiler is needed)",
         }
     except SmallwrightError as error:
-        return {"subject": "engine kernels", "found": str(error), "ok": False, "required": True, "remedy": "unset SMALLWRIGHT_ISA"}
+        return {
+            "subject": "engine kernels",
+            "found": str(error),
+            "ok": False,
+            "required": True,
+            "remedy": "unset SMALLWRIGHT_ISA",
+        }
 
 
 def _part(name: str) -> Finding:

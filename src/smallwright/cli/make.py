@@ -18,8 +18,12 @@ def register(app: typer.Typer) -> None:
 def build(
     recipe: Annotated[str, typer.Argument(help="A recipe (.yaml).")],
     out: Annotated[str, typer.Option(help="Folder that receives NAME/.")] = "out",
-    overrides: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Show the resolved recipe and what it will cost, then stop.")] = False,
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")
+    ] = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show the resolved recipe and what it will cost, then stop.")
+    ] = False,
 ) -> None:
     """Run a recipe from data to a measured file. Safe to interrupt: the same command continues.
 

@@ -6,7 +6,7 @@ Not here: training (train/), choosing tokens (tokenizer/).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -18,6 +18,8 @@ from smallwright.spec import HeadSpec, ModelSpec
 if TYPE_CHECKING:
     from smallwright.model import Transformer
 
+_Choose = Callable[[int, int], tuple[int, ...]]
+
 
 class StudentSettings(BaseModel):
     """Where the student comes from, and its size."""
@@ -25,7 +27,9 @@ class StudentSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     source: Literal["scratch", "teacher"] = Field(
-        default="scratch", alias="from", description="scratch: a preset; teacher: the teacher's own weights, fewer layers"
+        default="scratch",
+        alias="from",
+        description="scratch: a preset; teacher: the teacher's own weights, fewer layers",
     )
     preset: str = Field(default="nano", description="from scratch: a row of model/presets.py")
     layers: int | tuple[int, ...] | None = Field(
@@ -70,7 +74,9 @@ def make_student(
         with seeded(seed):
             return Transformer(spec)
     if teacher is None:
-        raise RecipeError("student.from: teacher needs a teacher. Got none in the recipe. Add one, or use from: scratch.")
+        raise RecipeError(
+            "student.from: teacher needs a teacher. Got none in the recipe. Add one, or use from: scratch."
+        )
     student = keep_layers(teacher, _layer_indices(settings.layers, len(teacher.spec.layers), choose_layers))
     return student if kept is None else trim_embedding(student, kept)
 
@@ -82,7 +88,7 @@ def student_layers(settings: StudentSettings, teacher: ModelSpec) -> tuple[int, 
     return _layer_indices(settings.layers, len(teacher.layers), choose_layers)
 
 
-def _layer_indices(layers: int | Sequence[int] | None, total: int, choose) -> tuple[int, ...]:  # noqa: ANN001
+def _layer_indices(layers: int | Sequence[int] | None, total: int, choose: _Choose) -> tuple[int, ...]:
     if layers is None:
         return choose(total, max(1, total // 2))
     if isinstance(layers, int):
@@ -91,5 +97,7 @@ def _layer_indices(layers: int | Sequence[int] | None, total: int, choose) -> tu
         return choose(total, layers)
     wrong = [index for index in layers if not 0 <= index < total]
     if wrong or not layers:
-        raise RecipeError(f"student.layers must be indices from 0 to {total - 1}. Got {list(layers)}. Use {total - 1} at most.")
+        raise RecipeError(
+            f"student.layers must be indices from 0 to {total - 1}. Got {list(layers)}. Use {total - 1} at most."
+        )
     return tuple(layers)

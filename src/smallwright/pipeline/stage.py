@@ -154,7 +154,9 @@ def exclusive(work: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BusyError(f"one build at a time may write a folder. Got another one in {work}. Wait for it.") from error
+            raise BusyError(
+                f"one build at a time may write a folder. Got another one in {work}. Wait for it."
+            ) from error
         yield
 
 

@@ -197,7 +197,9 @@ def _check(spec: ModelSpec) -> None:
         "embedding",
     )
     if spec.embedding.positions is not None:
-        _require(spec.embedding.positions >= spec.context, "learned positions cover the context", spec.context, "context")
+        _require(
+            spec.embedding.positions >= spec.context, "learned positions cover the context", spec.context, "context"
+        )
     for index, layer in enumerate(spec.layers):
         _check_layer(layer, f"layers.{index}", rotary=spec.rotary_base is not None)
     for name, head in spec.heads.items():

@@ -54,9 +54,7 @@ def _plain(name: str, package_name: str, shape: tuple[int, ...]) -> TensorSpec:
     return TensorSpec(name, package_name, shape, matrix=False)
 
 
-def _matrix(
-    out: list[TensorSpec], name: str, package_name: str, shape: tuple[int, int], *, bias: bool = False
-) -> None:
+def _matrix(out: list[TensorSpec], name: str, package_name: str, shape: tuple[int, int], *, bias: bool = False) -> None:
     out.append(TensorSpec(f"{name}.weight", f"{package_name}.weight", shape, matrix=True))
     if bias:
         out.append(_plain(f"{name}.bias", f"{package_name}.bias", shape[:1]))
@@ -81,11 +79,25 @@ def _layer(out: list[TensorSpec], spec: ModelSpec, index: int, layer: LayerSpec)
         out.append(_plain(f"{ours}.mixer.q_norm.weight", f"{theirs}.attn_q_norm.weight", (mixer.head_width,)))
         out.append(_plain(f"{ours}.mixer.k_norm.weight", f"{theirs}.attn_k_norm.weight", (mixer.head_width,)))
     _matrix(out, f"{ours}.mixer.output", f"{theirs}.attn_output", (spec.width, query), bias=mixer.output_bias)
-    _norm(out, spec, f"{ours}.feedforward.norm", f"{theirs}.ffn_norm" if pre else f"{theirs}.layer_output_norm", spec.width)
+    _norm(
+        out,
+        spec,
+        f"{ours}.feedforward.norm",
+        f"{theirs}.ffn_norm" if pre else f"{theirs}.layer_output_norm",
+        spec.width,
+    )
     if feedforward.kind == "gated":
-        _matrix(out, f"{ours}.feedforward.gate", f"{theirs}.ffn_gate", (feedforward.width, spec.width), bias=feedforward.bias)
+        _matrix(
+            out,
+            f"{ours}.feedforward.gate",
+            f"{theirs}.ffn_gate",
+            (feedforward.width, spec.width),
+            bias=feedforward.bias,
+        )
     _matrix(out, f"{ours}.feedforward.up", f"{theirs}.ffn_up", (feedforward.width, spec.width), bias=feedforward.bias)
-    _matrix(out, f"{ours}.feedforward.down", f"{theirs}.ffn_down", (spec.width, feedforward.width), bias=feedforward.bias)
+    _matrix(
+        out, f"{ours}.feedforward.down", f"{theirs}.ffn_down", (spec.width, feedforward.width), bias=feedforward.bias
+    )
 
 
 def _head(out: list[TensorSpec], spec: ModelSpec, name: str, head: HeadSpec) -> None:
