@@ -1,0 +1,171 @@
+"""Fewer bits by rounding: float32 rows to the container's blocks and back.
+
+Enters: (R, C) float32 matrices and a format's name. Leaves: (R, bytes of a row) uint8, and a plan of formats a model.
+Not here: calibrated methods, and the writing of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallwright.errors import ModelSpecError
+from smallwright.spec.formats import FORMATS, BlockFormat
+from smallwright.spec.model import ModelSpec
+from smallwright.spec.tensors import list_tensors
+
+Rows = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+_F16_MAX = 65504.0
+
+
+def quantize(array: Floats, format: str, *, name: str = "array") -> Rows:
+    """Round each row of a matrix to a block format.
+
+    Args:
+        array: (R, C) float32, finite; C a multiple of the format's block.
+        format: a key of ``spec.formats.FORMATS``.
+        name: what messages call the matrix.
+    Returns:
+        (R, bytes of a row) uint8, as the container stores it.
+    Raises:
+        ModelSpecError: unknown format, C not divisible, NaN or infinity, or a value too large for half precision.
+    Source: GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale x_m / -8 where x_m
+        is the first value of largest magnitude, sign kept.
+    """
+    row = _format(format)
+    values = np.ascontiguousarray(array, dtype=np.float32)
+    _check_divisible(row, values.shape[-1], name)
+    _check_finite(values, name)
+    if row.name == "f32":
+        return values.view(np.uint8).reshape(values.shape[0], -1)
+    if row.name == "f16":
+        _check_half(np.abs(values), values, name)
+        return values.astype("<f2").view(np.uint8).reshape(values.shape[0], -1)
+    blocks = values.reshape(-1, row.block)
+    _check_half(np.abs(blocks).max(axis=-1, initial=0.0) / (127 if row.name == "q8_0" else 8), values, name)
+    return _ROUND[row.name](blocks).reshape(values.shape[0], -1)
+
+
+def dequantize(rows: Rows, format: str, columns: int) -> Floats:
+    """The float32 matrix (R, columns) that stored rows (R, bytes) mean, bit for bit as GGML reads them."""
+    row = _format(format)
+    packed = np.ascontiguousarray(rows, dtype=np.uint8)
+    if packed.shape[-1] != row.row_bytes(columns):
+        raise ModelSpecError(
+            f"a row of {columns} values in {format} takes {row.row_bytes(columns)} bytes. Got {packed.shape[-1]}."
+        )
+    if row.name == "f32":
+        return packed.view("<f4").reshape(packed.shape[0], columns).astype(np.float32)
+    if row.name == "f16":
+        return packed.view("<f2").reshape(packed.shape[0], columns).astype(np.float32)
+    return _UNROUND[row.name](packed.reshape(-1, row.block_bytes)).reshape(packed.shape[0], columns)
+
+
+def plan_formats(
+    spec: ModelSpec, default: str, embedding: str | None = None, head: str | None = None
+) -> dict[str, str]:
+    """Decide the format of every tensor of a model.
+
+    Norms, biases, positions and token types stay f32. A classifier's output matrix decides between near neighbours and
+    is tiny, so it is q8_0 where ``default`` is q4_0, unless ``head`` says otherwise.
+
+    Args:
+        spec: the model.
+        default: format of the matrices.
+        embedding: format of the token table, None: ``default``.
+        head: format of the heads' output matrices, None: as said above.
+    Returns:
+        {tensor name: format} for every tensor of ``list_tensors(spec)``.
+    Raises:
+        ModelSpecError: a format is unknown, or a matrix's rows do not divide into blocks.
+    """
+    outputs = {f"heads.{name}.output.weight": part.kind for name, part in spec.heads.items()}
+    plan: dict[str, str] = {}
+    for tensor in list_tensors(spec):
+        choice = default
+        if not tensor.matrix:
+            choice = "f32"
+        elif tensor.name == "embedding.tokens.weight":
+            choice = embedding or default
+        elif tensor.name in outputs:
+            gentle = "q8_0" if default == "q4_0" and outputs[tensor.name] == "classifier" else default
+            choice = head or gentle
+        _check_divisible(_format(choice), tensor.shape[-1], tensor.name)
+        plan[tensor.name] = choice
+    return plan
+
+
+def _format(name: str) -> BlockFormat:
+    if name not in FORMATS:
+        raise ModelSpecError(f"a weight format must be one of {', '.join(FORMATS)}. Got {name!r}. Use one of these.")
+    return FORMATS[name]
+
+
+def _check_divisible(row: BlockFormat, columns: int, name: str) -> None:
+    if columns % row.block:
+        raise ModelSpecError(
+            f"rows stored as {row.name} must be a multiple of {row.block} wide. Got {columns} in {name}. "
+            f"Use a width of {-(-columns // row.block) * row.block}, or f16."
+        )
+
+
+def _check_finite(values: Floats, name: str) -> None:
+    finite = np.isfinite(values)
+    if not finite.all():
+        place = tuple(int(index) for index in np.argwhere(~finite)[0])
+        raise ModelSpecError(
+            f"weights must be finite. Got {float(values[place])} in {name} at {list(place)}. "
+            "Train again with a lower learning rate or gradient clipping."
+        )
+
+
+def _check_half(scales: Floats, values: Floats, name: str) -> None:
+    if scales.size and float(scales.max()) > _F16_MAX:
+        place = np.unravel_index(int(np.abs(values).argmax()), values.shape)
+        raise ModelSpecError(
+            f"weights and scales stored in half precision must be at most {_F16_MAX:.0f}. "
+            f"Got {float(values[place])} in {name} at {[int(index) for index in place]}. Use f32."
+        )
+
+
+def _inverse(scale: Floats) -> Floats:
+    """1 / scale, and 0 where the scale is 0 or so small that the quotient overflows (such blocks round to 0)."""
+    with np.errstate(divide="ignore", over="ignore"):
+        inverse = np.float32(1) / scale
+    return np.where(np.isfinite(inverse), inverse, np.float32(0))
+
+
+def _round_q8_0(blocks: Floats) -> Rows:
+    scale = np.abs(blocks).max(axis=-1, keepdims=True) / np.float32(127)
+    scaled = blocks * _inverse(scale)
+    magnitude = np.abs(scaled)
+    whole = np.floor(magnitude)
+    rounded = np.sign(scaled) * (whole + np.floor(2 * (magnitude - whole)))  # halves away from zero
+    return np.concatenate([scale.astype("<f2").view(np.uint8), rounded.astype(np.int8).view(np.uint8)], axis=-1)
+
+
+def _round_q4_0(blocks: Floats) -> Rows:
+    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
+    scale = largest / np.float32(-8)  # so that the value of largest magnitude is exactly -8, the one spare code
+    codes = np.trunc(blocks * _inverse(scale) + np.float32(8.5)).astype(np.uint8).clip(0, 15)
+    nibbles = codes[:, :16] | (codes[:, 16:] << np.uint8(4))
+    return np.concatenate([scale.astype("<f2").view(np.uint8), nibbles], axis=-1)
+
+
+def _unround_q8_0(blocks: Rows) -> Floats:
+    scale = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
+    return scale * np.ascontiguousarray(blocks[:, 2:]).view(np.int8).astype(np.float32)
+
+
+def _unround_q4_0(blocks: Rows) -> Floats:
+    scale = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
+    codes = np.concatenate([blocks[:, 2:] & np.uint8(15), blocks[:, 2:] >> np.uint8(4)], axis=-1)
+    return scale * (codes.astype(np.float32) - np.float32(8))
+
+
+_ROUND: dict[str, Callable[[Floats], Rows]] = {"q8_0": _round_q8_0, "q4_0": _round_q4_0}
+_UNROUND: dict[str, Callable[[Rows], Floats]] = {"q8_0": _unround_q8_0, "q4_0": _unround_q4_0}

@@ -1,0 +1,31 @@
+"""What a recipe may say about compression.
+
+Enters: the ``quantize`` part of a recipe. Leaves: checked, frozen settings.
+Not here: what the formats are (spec/formats.py) and the rounding itself (compress/quantize.py).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FormatName = Literal["q8_0", "q4_0", "f16", "f32"]
+
+
+class QuantizeSettings(BaseModel):
+    """How the weights of the shipped file are rounded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    format: FormatName = Field(
+        default="q8_0",
+        description="Storage of every matrix: q8_0 (8.5 bits a weight), q4_0 (4.5), f16 or f32.",
+    )
+    embedding: FormatName | None = Field(
+        default=None, description="Storage of the token table; None: as `format`. A tied output shares it."
+    )
+    head: FormatName | None = Field(
+        default=None,
+        description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that is q4_0.",
+    )
