@@ -1,0 +1,239 @@
+"""Writes the package: one GGUF version 3 file, the same bytes for the same inputs.
+
+Enters: a model's float32 tensors, their formats, a tokenizer, a task. Leaves: the file, whole or not at all.
+Not here: deciding formats (compress/quantize.py) and measuring the file (evaluate/).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from smallwright.compress.quantize import quantize
+from smallwright.errors import PackageError
+from smallwright.package.architectures import choose_architecture, list_keys
+from smallwright.package.vocabulary import TokenKeys, write_vocabulary
+from smallwright.spec.formats import FORMATS
+from smallwright.spec.model import ModelSpec
+from smallwright.spec.package import (
+    ALIGNMENT,
+    FORMAT_VERSION,
+    INTERLEAVED_ARCHITECTURES,
+    KEY_FORMAT,
+    KEY_MODEL,
+    KEY_PROVENANCE,
+    KEY_ROTARY_INTERLEAVED,
+    KEY_TASK,
+    KEY_TEMPERATURE,
+)
+from smallwright.spec.tensors import TensorSpec, list_tensors
+from smallwright.tokenizer.describe import describe
+
+HEAD_KINDS = {"classify": "classifier", "generate": "language_model"}
+_FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7}  # llama.cpp's general.file_type: the format of most matrices
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class PackageInfo:
+    """A written package: where, how large, and the SHA-256 of its bytes (hexadecimal)."""
+
+    path: Path
+    size_bytes: int
+    sha256: str
+
+
+def write_package(
+    path: str | Path,
+    *,
+    spec: ModelSpec,
+    tensors: Mapping[str, NDArray[np.float32]],
+    formats: Mapping[str, str],
+    tokenizer: Tokenizer,
+    task: Mapping[str, str],
+    name: str,
+    temperature: float = 1.0,
+    provenance: Mapping[str, Any] | None = None,
+    roles: Mapping[str, str] | None = None,
+) -> PackageInfo:
+    """Write a model, its tokenizer and its task as one GGUF file.
+
+    Args:
+        path: the file; written aside, flushed to disk and renamed, so that it is whole whenever it is there.
+        spec: the model.
+        tensors: {our tensor name: float32 array of its shape}, exactly those of ``list_tensors(spec)``.
+        formats: {our tensor name: block format}, as ``plan_formats`` makes it.
+        tokenizer: a tokenizer that ``describe`` accepts, with no more tokens than the model has rows.
+        task: {"kind": "classify" | "generate", "head": a name in ``spec.heads``}.
+        name: what the package calls itself.
+        temperature: calibration, above 0: class logits are divided by it.
+        provenance: JSON: recipe, versions, seeds, hashes of inputs; no clock, no path.
+        roles: spellings of special tokens by role, where a teacher's folder names them (``load_roles``).
+    Returns:
+        Path, size and hash of the file.
+    Raises:
+        PackageError: task, temperature, tensors or formats do not fit the model.
+        ModelSpecError: a tensor cannot be rounded (NaN, width not divisible).
+        CheckpointError: the tokenizer is of an unsupported kind.
+    """
+    _check_task(spec, task)
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise PackageError(f"the calibration temperature must be above 0. Got {temperature}.", kind="bad_value")
+    listed = list_tensors(spec)
+    _check_names(listed, tensors, "tensors")
+    _check_names(listed, formats, "formats")
+    architecture = choose_architecture(spec)
+    writer = gguf.GGUFWriter(path=None, arch=architecture)
+    writer.add_custom_alignment(ALIGNMENT)
+    writer.add_string("general.type", "model")
+    writer.add_string("general.name", name)
+    writer.add_uint32("general.file_type", _file_type(listed, formats))
+    writer.add_uint32("general.quantization_version", gguf.GGML_QUANT_VERSION)
+    _add_keys(writer, list_keys(spec, architecture))
+    keys = write_vocabulary(
+        describe(tokenizer, roles), rows=spec.embedding.vocabulary, token_types=spec.embedding.token_types
+    )
+    _add_vocabulary(writer, keys)
+    interleaved = architecture in INTERLEAVED_ARCHITECTURES
+    writer.add_uint32(KEY_FORMAT, FORMAT_VERSION)
+    writer.add_string(KEY_MODEL, spec.to_json())
+    writer.add_string(KEY_TASK, _canonical(dict(task)))
+    writer.add_float32(KEY_TEMPERATURE, float(temperature))
+    writer.add_string(KEY_PROVENANCE, _canonical(dict(provenance or {})))
+    writer.add_bool(KEY_ROTARY_INTERLEAVED, interleaved)
+    for tensor in listed:
+        array = _checked(tensor, tensors[tensor.name])
+        array = interleave(array, spec, tensor) if interleaved else array
+        _add_tensor(writer, tensor, array, formats[tensor.name])
+    return _save(writer, Path(path))
+
+
+def interleave(array: NDArray[np.float32], spec: ModelSpec, tensor: TensorSpec) -> NDArray[np.float32]:
+    """Reorder rows of a q or k (weight or bias): rotary pairs (i, i + d/2) of each head become (2i, 2i + 1).
+
+    Other tensors come back unchanged.
+
+    Source: the permutation of llama.cpp's converter for the Llama family.
+    """
+    parts = tensor.name.split(".")
+    if parts[0] != "layers" or parts[2] != "mixer" or parts[3] not in ("q", "k"):
+        return array
+    width = spec.layers[int(parts[1])].mixer.head_width
+    halves = array.reshape(-1, 2, width // 2, *array.shape[1:])
+    return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(array.shape))
+
+
+def _check_task(spec: ModelSpec, task: Mapping[str, str]) -> None:
+    head = spec.heads.get(task.get("head", ""))
+    kind = HEAD_KINDS.get(task.get("kind", ""))
+    if kind is None or head is None or head.kind != kind or set(task) != {"kind", "head"}:
+        heads = {name: part.kind for name, part in spec.heads.items()}
+        raise PackageError(
+            f"a task is a kind of {sorted(HEAD_KINDS)} and a head of that kind. Got {dict(task)} for heads {heads}.",
+            kind="bad_value",
+        )
+
+
+def _check_names(listed: list[TensorSpec], given: Mapping[str, Any], what: str) -> None:
+    names = {tensor.name for tensor in listed}
+    missing, strange = sorted(names - set(given)), sorted(set(given) - names)
+    if missing or strange:
+        raise PackageError(
+            f"{what} must be exactly those of the model. Missing: {missing[:3]}; not of the model: {strange[:3]}.",
+            kind="missing_tensor",
+        )
+
+
+def _checked(tensor: TensorSpec, array: NDArray[np.float32]) -> NDArray[np.float32]:
+    if tuple(array.shape) != tensor.shape or array.dtype != np.float32:
+        raise PackageError(
+            f"a tensor must be float32 of the model's shape {list(tensor.shape)}. "
+            f"Got {array.dtype} {list(array.shape)} in {tensor.name}.",
+            kind="bad_shape",
+        )
+    return np.ascontiguousarray(array)
+
+
+def _file_type(listed: list[TensorSpec], formats: Mapping[str, str]) -> int:
+    sizes = dict.fromkeys(_FILE_TYPES, 0)
+    for tensor in listed:
+        if tensor.matrix:
+            sizes[formats[tensor.name]] += math.prod(tensor.shape)
+    return _FILE_TYPES[max(sizes, key=lambda name: sizes[name])]
+
+
+def _canonical(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _add_keys(writer: gguf.GGUFWriter, keys: Mapping[str, Any]) -> None:
+    for key, value in keys.items():
+        if isinstance(value, bool):
+            writer.add_bool(key, value)
+        elif isinstance(value, int):
+            writer.add_uint32(key, value)
+        elif isinstance(value, float):
+            writer.add_float32(key, value)
+        elif isinstance(value, str):
+            writer.add_string(key, value)
+        else:
+            writer.add_array(key, value)
+
+
+def _add_vocabulary(writer: gguf.GGUFWriter, keys: TokenKeys) -> None:
+    _add_keys(writer, keys.scalars)
+    writer.add_token_list(keys.tokens)
+    writer.add_token_types(keys.types)
+    if keys.merges:
+        writer.add_token_merges(keys.merges)
+
+
+def _add_tensor(writer: gguf.GGUFWriter, tensor: TensorSpec, array: NDArray[np.float32], format: str) -> None:
+    rows = quantize(array.reshape(-1, array.shape[-1]), format, name=tensor.name)
+    writer.add_tensor(
+        tensor.package_name,
+        rows if array.ndim == 2 else rows.reshape(-1),
+        raw_dtype=gguf.GGMLQuantizationType(FORMATS[format].ggml_type),
+    )
+
+
+def _save(writer: gguf.GGUFWriter, path: Path) -> PackageInfo:
+    partial = path.with_name(f".{path.name}.partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        writer.write_header_to_file(path=partial)
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+            digest = hashlib.sha256()
+            while block := file.read(_READ_BYTES):
+                digest.update(block)
+        os.replace(partial, path)
+        _sync_folder(path.parent)
+    finally:
+        writer.close()
+        partial.unlink(missing_ok=True)
+    return PackageInfo(path=path, size_bytes=path.stat().st_size, sha256=digest.hexdigest())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # folders cannot be opened there; a rename is durable enough
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
