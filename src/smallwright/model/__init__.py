@@ -4,8 +4,25 @@ Enters: a ``ModelSpec``, a preset's name or a folder. Leaves: a ``Transformer``.
 Not here: training, compression, the engine.
 """
 
+from smallwright.model.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
 from smallwright.model.heads import CLASSIFIER, LANGUAGE_MODEL
+from smallwright.model.load_hf import describe_hf, load_hf
 from smallwright.model.presets import preset
+from smallwright.model.save_hf import save_hf
 from smallwright.model.transformer import State, Transformer, seeded
 
-__all__ = ["CLASSIFIER", "LANGUAGE_MODEL", "State", "Transformer", "preset", "seeded"]
+__all__ = [
+    "CLASSIFIER",
+    "LANGUAGE_MODEL",
+    "State",
+    "Transformer",
+    "describe_hf",
+    "load_checkpoint",
+    "load_hf",
+    "load_model",
+    "preset",
+    "save_checkpoint",
+    "save_hf",
+    "save_model",
+    "seeded",
+]

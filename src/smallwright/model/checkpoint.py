@@ -1,0 +1,81 @@
+"""Our own checkpoint layout, for models of no family; and one door for either layout.
+
+Enters: a ``Transformer``, or a folder. Leaves: a folder, or a ``Transformer``.
+Not here: Hugging Face names (families.py). Training state (train/).
+
+The layout is Hugging Face's: ``config.json``, with model_type ``smallwright`` and the ``ModelSpec`` under ``spec``, and
+``model.safetensors`` with our own tensor names.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from smallwright.errors import CheckpointError, ModelSpecError
+from smallwright.model.checkpoint_files import CONFIG, find_tensors, read_json, read_tensors
+from smallwright.model.families import write_config
+from smallwright.model.load_hf import load_hf
+from smallwright.model.save_hf import save_hf, write_folder
+from smallwright.model.transformer import Transformer
+from smallwright.spec import ModelSpec
+from smallwright.spec.tensors import list_tensors
+
+MODEL_TYPE = "smallwright"
+
+
+def save_checkpoint(model: Transformer, folder: str | Path, tokenizer_json: str | Path | None = None) -> None:
+    """Write any model in our own layout; see ``save_hf`` for ``folder`` and ``tokenizer_json``.
+
+    Raises:
+        CheckpointError: the tokenizer file is missing, or something that is not a checkpoint stands at ``folder``.
+    """
+    config = {"model_type": MODEL_TYPE, "spec": json.loads(model.spec.to_json())}
+    write_folder(Path(folder), config, model.state_dict(), tokenizer_json)
+
+
+def load_checkpoint(path: str | Path, *, dropout: float = 0.0) -> Transformer:
+    """Read a folder in our own layout; the model is in evaluation mode.
+
+    Raises:
+        CheckpointError: files are missing or damaged, or the tensors are not those of the description.
+    """
+    folder = Path(path)
+    config = read_json(folder, CONFIG)
+    if config.get("model_type") != MODEL_TYPE:
+        law = f"model_type must be {MODEL_TYPE} in our own layout"
+        raise CheckpointError(f"{law}. Got {config.get('model_type')!r} in {folder / CONFIG}. Use load_model.")
+    try:
+        spec = ModelSpec.from_json(json.dumps(config.get("spec")))
+    except ModelSpecError as error:
+        raise CheckpointError(f"{error} The description is from {folder / CONFIG}. Mend the file.") from error
+    shapes = {tensor.name: tensor.shape for tensor in list_tensors(spec)}
+    files = find_tensors(folder)
+    wrong = sorted(set(shapes) ^ set(files))
+    if wrong:
+        raise CheckpointError(
+            f"a checkpoint must hold exactly the tensors of its description. Got {', '.join(wrong[:3])} missing or "
+            f"left over ({len(wrong)}) in {folder}. Copy the whole folder again."
+        )
+    tensors = read_tensors(folder, files, {name: name for name in shapes}, shapes)
+    return Transformer.from_tensors(spec, tensors, dropout=dropout).eval()
+
+
+def save_model(model: Transformer, folder: str | Path, tokenizer_json: str | Path | None = None) -> None:
+    """Write a Hugging Face checkpoint where a family expresses the model, else our own layout.
+
+    Raises:
+        CheckpointError: see ``save_hf``.
+    """
+    save = save_checkpoint if write_config(model.spec) is None else save_hf
+    save(model, folder, tokenizer_json)
+
+
+def load_model(path: str | Path, *, dropout: float = 0.0) -> Transformer:
+    """Open a folder of either layout, with the heads that it has.
+
+    Raises:
+        CheckpointError: see ``load_hf`` and ``load_checkpoint``.
+    """
+    own = read_json(Path(path), CONFIG).get("model_type") == MODEL_TYPE
+    return load_checkpoint(path, dropout=dropout) if own else load_hf(path, dropout=dropout)

@@ -1,0 +1,139 @@
+"""The files of a checkpoint folder: JSON objects, and safetensors in one file or in shards.
+
+Enters: a folder and the tensors that are wanted. Leaves: dicts and float32 tensors, or an error naming what is missing.
+Not here: what names mean (families.py, spec/tensors.py).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from smallwright.errors import CheckpointError
+
+CONFIG = "config.json"
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+
+
+def read_json(folder: Path, name: str) -> dict[str, Any]:
+    """The JSON object in a file of a model folder.
+
+    Raises:
+        CheckpointError: the folder or the file is missing, or the file is not a JSON object in UTF-8.
+    """
+    _require_file(folder, name)
+    try:
+        value = json.loads((folder / name).read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{name} must be JSON in UTF-8. Got: {error} in {folder / name}. Mend the file."
+        ) from error
+    if not isinstance(value, dict):
+        raise CheckpointError(
+            f"{name} must be a JSON object. Got a {type(value).__name__} in {folder / name}. Mend it."
+        )
+    return value
+
+
+def _require_file(folder: Path, name: str) -> None:
+    if not folder.is_dir():
+        raise CheckpointError(
+            f"a model must be a folder on this disk. Got {str(folder)!r}, which is not there. "
+            "Correct the path, or download the checkpoint first: nothing is fetched here."
+        )
+    if (folder / name).is_file():
+        return
+    there = sorted(entry.name for entry in folder.iterdir())
+    listing = (", ".join(there[:12]) + (", ..." if len(there) > 12 else "")) or "nothing"
+    remedy = "Copy the whole checkpoint folder."
+    if name == WEIGHTS and any(entry.endswith((".bin", ".pt", ".pth", ".ckpt")) for entry in there):
+        remedy = (
+            "Weights in pickle files (.bin, .pt) can run code when read and are refused: convert them once with "
+            "transformers, model.save_pretrained(folder, safe_serialization=True), where you trust them."
+        )
+    missing = f"{WEIGHTS} (or {INDEX})" if name == WEIGHTS else name
+    raise CheckpointError(f"a model folder must hold {missing}. Got {listing} in {folder}. {remedy}")
+
+
+def find_tensors(folder: Path) -> dict[str, str]:
+    """File name by tensor name, of one safetensors file or of shards.
+
+    Raises:
+        CheckpointError: there is neither, a shard is missing, or a file is damaged.
+    """
+    if (folder / WEIGHTS).is_file() or not (folder / INDEX).is_file():
+        _require_file(folder, WEIGHTS)
+        with _open(folder / WEIGHTS) as file:
+            return dict.fromkeys(file.keys(), WEIGHTS)
+    weight_map = read_json(folder, INDEX).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+        raise CheckpointError(f"weight_map must map tensors to files. Got something else in {folder / INDEX}. Mend it.")
+    for name in sorted(set(weight_map.values())):
+        if Path(name).name != name or not name.endswith(".safetensors"):
+            law = "a shard must be a safetensors file beside its index"
+            raise CheckpointError(f"{law}. Got {name!r} in {folder / INDEX}. Mend the index.")
+        if not (folder / name).is_file():
+            raise CheckpointError(
+                f"every shard of the index must be there. Got none called {name} in {folder}. Copy them all."
+            )
+    return weight_map
+
+
+def _open(path: Path) -> Any:
+    try:
+        return safe_open(path, framework="pt")
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"a safetensors file must be whole. Got: {error} in {path}. Copy the file again; compare its size."
+        ) from error
+
+
+def read_tensors(
+    folder: Path, files: dict[str, str], wanted: dict[str, str], shapes: dict[str, tuple[int, ...]]
+) -> dict[str, Tensor]:
+    """Our tensors as float32 copies.
+
+    Args:
+        folder: where the files are.
+        files: from ``find_tensors``.
+        wanted: our name by the file's name of each tensor to read; all of them are in ``files``.
+        shapes: what each must be, by our name.
+    Raises:
+        CheckpointError: a tensor is not where the index says, has another shape, or is not of finite floats.
+    """
+    tensors: dict[str, Tensor] = {}
+    for file_name in sorted({files[name] for name in wanted}):
+        with _open(folder / file_name) as file:
+            held = set(file.keys())
+            for name, ours in wanted.items():
+                if files[name] != file_name:
+                    continue
+                if name not in held:
+                    law = "a shard must hold the tensors that the index names"
+                    raise CheckpointError(f"{law}. Got no {name} in {folder / file_name}. Copy the checkpoint again.")
+                shape = tuple(file.get_slice(name).get_shape())
+                if shape != shapes[ours]:
+                    raise CheckpointError(
+                        f"tensors must have the shapes that the config gives. Got {shape} instead of {shapes[ours]} "
+                        f"for {name} in {folder / file_name}. Mend config.json, or copy the checkpoint again."
+                    )
+                tensors[ours] = _as_float32(file.get_tensor(name), name, folder / file_name)
+    return tensors
+
+
+def _as_float32(tensor: Tensor, name: str, place: Path) -> Tensor:
+    if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
+        law = "weights must be float64, float32, float16 or bfloat16"
+        raise CheckpointError(
+            f"{law}. Got {tensor.dtype} for {name} in {place}. Choose a checkpoint without quantisation."
+        )
+    tensor = tensor.to(torch.float32, copy=True)  # a copy: the file may be replaced while the model lives
+    if not bool(torch.isfinite(tensor).all()):
+        raise CheckpointError(f"weights must be finite. Got NaN or infinity for {name} in {place}. Choose another one.")
+    return tensor
