@@ -91,6 +91,8 @@ def read_rows(path: Path) -> list[Row]:
             for line, raw in enumerate(stream, 1):
                 try:
                     row = Row(**json.loads(raw))
+                    if not isinstance(row.text, str) or not isinstance(row.label, str | None):
+                        raise TypeError("a text or label that is no string")
                 except (ValueError, TypeError) as error:
                     raise DataError(
                         f"a prepared file holds one row per line. Got {error} in {path}, line {line}. Build it again."
@@ -263,7 +265,10 @@ def _check_labels(work: _Work) -> None:
         unseen = [row for row in work.rows[split] if row.row.label not in known]
         if unseen:
             first = unseen[0]
-            why = "which training lost to on_leak: drop" if _was_dropped(work, first.row.label) else "unseen in train"
+            lost = {
+                leak.label for leak in work.leaks if leak.split == "train" and f"train/{leak.other}" in work.dropped
+            }
+            why = "which training lost to on_leak: drop" if first.row.label in lost else "unseen in train"
             raise DataError(
                 f"every label of {split} must stand in train too. Got {first.row.label!r}, {why}, in {first.place} "
                 f"({len(unseen)} such rows). Add training rows, correct the label, or name it as out_of_scope_label."
@@ -271,11 +276,6 @@ def _check_labels(work: _Work) -> None:
     for label, count in known.items():
         if count < 2:
             work.warnings.append(f"class {label!r} has only {count} training row")
-
-
-def _was_dropped(work: _Work, label: str | None) -> bool:
-    texts = {leak.text for leak in work.leaks if f"{leak.split}/{leak.other}" in work.dropped}
-    return any(row.row.text in texts for split in SPLITS for row in work.rows[split] if row.row.label == label)
 
 
 def _report(work: _Work, settings: DataSettings, kind: Kind, root: Path) -> DataReport:

@@ -13,7 +13,6 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +21,8 @@ from smallwright.errors import DataError
 
 _CHUNK = 1 << 22
 _REMEDY = "Write the shard again"
+_OFFSET = np.dtype("<i8")
+_CARD_KEYS = ("vocabulary", "tokens", "documents", "tokens_crc32", "offsets_crc32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +48,15 @@ class Shard:
             DataError: the shard is missing, incomplete, or altered.
         """
         card = _read_card(path)
-        tokens, offsets = _map(path / "tokens.npy"), _map(path / "offsets.npy")
-        kinds = {"uint16": np.dtype("<u2"), "uint32": np.dtype("<u4")}
-        vocabulary = card["vocabulary"]
-        _require(card["dtype"] in kinds and tokens.dtype == kinds[card["dtype"]], "dtype", tokens.dtype, path)
-        _require(tokens.shape == (card["tokens"],), "number of tokens", tokens.shape, path)
-        _require(offsets.dtype == np.dtype("<i8"), "dtype of offsets", offsets.dtype, path)
-        _require(offsets.shape == (card["documents"] + 1,), "number of documents", offsets.shape, path)
+        dtype, documents = _choose_dtype(card["vocabulary"]), card["documents"]
+        tokens = _map(path / "tokens.npy", dtype, card["tokens"])
+        offsets = _map(path / "offsets.npy", _OFFSET, documents + 1)
         ordered = offsets[0] == 0 and offsets[-1] == tokens.size and bool(np.all(offsets[:-1] <= offsets[1:]))
         _require(ordered, "order of offsets", "offsets that do not rise from 0 to the number of tokens", path)
         if verify:
             for name, array in (("tokens", tokens), ("offsets", offsets)):
                 _require(_checksum(array) == card[f"{name}_crc32"], f"checksum of {name}", "altered bytes", path)
-        return cls(tokens, offsets, vocabulary)
+        return cls(tokens, offsets, card["vocabulary"])
 
     def __len__(self) -> int:
         """Number of documents."""
@@ -110,14 +107,12 @@ def write_shard(path: Path, documents: Iterable[ArrayLike], vocabulary: int) -> 
         raise DataError(
             f"vocabulary must be from 1 to 2**32. Got {vocabulary} for the shard {path}. Use the tokenizer's."
         )
-    dtype = np.dtype("<u2") if vocabulary <= 2**16 else np.dtype("<u4")
-    path = Path(path)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
     try:
-        card = _write_arrays(aside, documents, vocabulary, dtype)
-        (aside / "shard.json").write_text(json.dumps(card, sort_keys=True) + "\n", encoding="utf-8")
+        card = _write_arrays(aside, documents, vocabulary)
+        (aside / "shard.json").write_bytes(_seal(card))
         if path.exists():
             shutil.rmtree(path)
         aside.replace(path)
@@ -126,36 +121,44 @@ def write_shard(path: Path, documents: Iterable[ArrayLike], vocabulary: int) -> 
     return Shard.open(path, verify=False)
 
 
-def _write_arrays(
-    folder: Path, documents: Iterable[ArrayLike], vocabulary: int, dtype: np.dtype
-) -> dict[str, int | str]:
-    offsets, crc = [0], 0
+def _choose_dtype(vocabulary: int) -> np.dtype:
+    return np.dtype("<u2") if vocabulary <= 2**16 else np.dtype("<u4")
+
+
+def _write_arrays(folder: Path, documents: Iterable[ArrayLike], vocabulary: int) -> dict[str, int]:
+    dtype, offsets, crc = _choose_dtype(vocabulary), [0], 0
     with (folder / "tokens.npy").open("wb") as stream:
-        _write_header(stream, dtype, 0)
+        stream.write(_make_header(dtype, 0))
         for number, document in enumerate(documents):
             array = _check_document(document, number, vocabulary)
             raw = np.ascontiguousarray(array, dtype=dtype).tobytes()
             crc = zlib.crc32(raw, crc)
             stream.write(raw)
             offsets.append(offsets[-1] + array.size)
-        # The header reserves room for any length (numpy pads it for growing arrays), so it can be filled in afterwards.
+        # The length is known only now; the header has the same size for every length.
         stream.seek(0)
-        _write_header(stream, dtype, offsets[-1])
-    table = np.asarray(offsets, dtype="<i8")
-    np.save(folder / "offsets.npy", table, allow_pickle=False)
+        stream.write(_make_header(dtype, offsets[-1]))
+    table = np.asarray(offsets, dtype=_OFFSET).tobytes()
+    (folder / "offsets.npy").write_bytes(_make_header(_OFFSET, len(offsets)) + table)
     return {
         "vocabulary": vocabulary,
-        "dtype": "uint16" if dtype.itemsize == 2 else "uint32",
         "tokens": offsets[-1],
         "documents": len(offsets) - 1,
         "tokens_crc32": crc,
-        "offsets_crc32": zlib.crc32(table.tobytes()),
+        "offsets_crc32": zlib.crc32(table),
     }
 
 
-def _write_header(stream: BinaryIO, dtype: np.dtype, length: int) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(stream, header)
+def _make_header(dtype: np.dtype, length: int) -> bytes:
+    """The 128 bytes before a one-dimensional array. Source: the .npy format, version 1.0, of numpy.lib.format."""
+    text = f"{{'descr': '{dtype.str}', 'fortran_order': False, 'shape': ({length},), }}"
+    return b"\x93NUMPY\x01\x00" + (118).to_bytes(2, "little") + text.ljust(117).encode("ascii") + b"\n"
+
+
+def _seal(card: dict[str, int]) -> bytes:
+    """The one way to write a card, with a checksum of itself."""
+    body = json.dumps(card, sort_keys=True)
+    return (json.dumps({**card, "card_crc32": zlib.crc32(body.encode())}, sort_keys=True) + "\n").encode()
 
 
 def _check_document(document: ArrayLike, number: int, vocabulary: int) -> NDArray[np.integer]:
@@ -176,26 +179,33 @@ def _check_document(document: ArrayLike, number: int, vocabulary: int) -> NDArra
     return array
 
 
-def _read_card(path: Path) -> dict:
+def _read_card(path: Path) -> dict[str, int]:
     try:
-        card = json.loads((path / "shard.json").read_text(encoding="utf-8"))
-        numbers = ("vocabulary", "tokens", "documents", "tokens_crc32", "offsets_crc32")
-        for name in numbers:
-            _require(type(card[name]) is int and card[name] >= 0, name, card[name], path)
-        _require(isinstance(card["dtype"], str), "dtype", card["dtype"], path)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"a shard must have a whole shard.json. Got: {error} in {path}. {_REMEDY}.") from error
-    return card
+        raw = (path / "shard.json").read_bytes()
+        card = json.loads(raw)
+        numbers = {name: card[name] for name in _CARD_KEYS}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise DataError(
+            f"a shard must have a whole shard.json. Got {type(error).__name__}: {error} in {path}. {_REMEDY}."
+        ) from error
+    for name, number in numbers.items():
+        _require(type(number) is int and number >= 0, name, number, path)
+    _require(_seal(numbers) == raw, "checksum of shard.json", "altered bytes", path)
+    return numbers
 
 
-def _map(path: Path) -> np.ndarray:
+def _map(path: Path, dtype: np.dtype, length: int) -> np.ndarray:
+    header = _make_header(dtype, length)
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError, SyntaxError) as error:
-        # An empty shard has no bytes to map.
-        raise DataError(f"a shard's arrays must be whole .npy files. Got: {error} in {path}. {_REMEDY}.") from error
-    _require(array.ndim == 1, "shape", array.shape, path)
-    return array
+        with path.open("rb") as stream:
+            _require(stream.read(len(header)) == header, "header", "another one", path)
+        size_bytes = path.stat().st_size
+        _require(size_bytes == len(header) + length * dtype.itemsize, "size", f"{size_bytes} bytes", path)
+        if length == 0:
+            return np.empty(0, dtype=dtype)  # nothing to map
+        return np.memmap(path, dtype=dtype, mode="r", offset=len(header), shape=(length,))
+    except OSError as error:
+        raise DataError(f"a shard must have its arrays. Got {error.strerror or error} in {path}. {_REMEDY}.") from error
 
 
 def _require(condition: bool, law: str, got: object, place: Path) -> None:

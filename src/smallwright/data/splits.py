@@ -169,6 +169,7 @@ class Leak:
     split: str
     other: str
     text: str
+    label: str | None
     place: str
     other_place: str
     index: int
@@ -195,7 +196,7 @@ def find_leaks(splits: Mapping[str, Sequence[SourceRow]], keys: Mapping[str, Seq
             at = first[other].get(key)
             if at is not None:
                 row = splits[name][index]
-                leaks.append(Leak(name, other, row.row.text, row.place, splits[other][at].place, index))
+                leaks.append(Leak(name, other, row.row.text, row.row.label, row.place, splits[other][at].place, index))
     return leaks
 
 
