@@ -1,0 +1,335 @@
+"""The one training loop, for every task and objective.
+
+Enters: a model, a task, an objective and plain options. Leaves: the best weights in the model and in a folder.
+Not here: losses, batches, teachers; what the weights are wrapped in.
+
+Killed at any instant and called again with the same arguments, it ends in the same bytes as without the kill (same
+machine, versions and threads): batches are functions of (seed, epoch, index), dropout is seeded by (seed, step), and
+the state on disk is replaced only as a whole. No generator's state has to be kept for that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from smallwright.errors import CheckpointError, RecipeError
+from smallwright.train.checkpoint import (
+    collect_state,
+    read_tensors,
+    restore_state,
+    restore_weights,
+    write_tensors,
+    write_text,
+)
+from smallwright.train.objectives import Objective
+from smallwright.train.optimizer import clip_gradients, make_optimizer
+from smallwright.train.options import LoopOptions, check_options
+from smallwright.train.precision import autocast, choose_precision
+from smallwright.train.progress import TrainingProgress
+from smallwright.train.schedule import learning_rate_factor
+from smallwright.train.tasks import TrainingTask
+
+WEIGHTS, RESULT, METRICS = "model.safetensors", "result.json", "metrics.jsonl"
+_CHECKPOINT, _BEST = "checkpoint.safetensors", "best.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What a run came to; also in result.json.
+
+    Attributes:
+        steps: optimizer steps made.
+        best_step: steps after which the kept weights stood.
+        scores: numbers of the validation of the kept weights, empty where there was none.
+        precision: float32 or bfloat16, what was used.
+        threads: torch threads used.
+        seconds: time in the loop, validations included, over all restarts (work lost to a kill is not counted).
+    """
+
+    steps: int
+    best_step: int
+    scores: dict[str, float]
+    precision: str
+    threads: int
+    seconds: float
+
+
+@dataclass
+class _State:
+    """What changes while a run goes on, beside tensors."""
+
+    step: int = 0
+    best_step: int = 0
+    best_scores: dict[str, float] | None = None
+    misses: int = 0
+    loss_sum: float = 0.0
+    loss_steps: int = 0
+    seconds: float = 0.0
+    metrics_bytes: int = 0
+
+
+def train(
+    model: nn.Module,
+    task: TrainingTask,
+    objective: Objective,
+    out: Path,
+    options: LoopOptions,
+    *,
+    name: str = "train",
+    quiet: bool = False,
+) -> TrainResult:
+    """Train a model in place.
+
+    Args:
+        model: float32, on its device. Afterwards it holds the best weights and is in evaluation mode.
+        task: gives batches, logits and scores.
+        objective: see objectives.py.
+        out: the run's own folder; made if needed. Afterwards: model.safetensors (best weights, by state-dict name),
+            metrics.jsonl (a line per validation), result.json (last; its presence means complete). In between:
+            checkpoint.safetensors and best.safetensors. A complete folder of the same run is read, not trained again.
+        options: plain values.
+        name: for the progress display.
+        quiet: show no progress.
+    Returns:
+        What it came to.
+    Raises:
+        CheckpointError: the folder holds another run, or a damaged file.
+        RecipeError: an option is out of range, or training diverged.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    threads_before = torch.get_num_threads()
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    try:
+        with torch.random.fork_rng():
+            return _Run(model, task, objective, out, options, name, quiet).finish()
+    finally:
+        torch.set_num_threads(threads_before)
+
+
+class _Run:
+    """One call of ``train``."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: TrainingTask,
+        objective: Objective,
+        out: Path,
+        options: LoopOptions,
+        name: str,
+        quiet: bool,
+    ) -> None:
+        check_options(options)
+        self.model, self.task, self.objective, self.out, self.options = model, task, objective, out, options
+        self.name, self.quiet = name, quiet
+        if options.dropout is not None:
+            set_dropout(model, options.dropout)
+        _own_memory(model)
+        self.device = next(model.parameters()).device
+        self.precision = choose_precision(options.precision, self.device)
+        self.fingerprint = _fingerprint(model, task, options, self.precision, objective.name)
+        self.steps_by_epoch = [
+            math.ceil(task.count_batches(epoch) / options.accumulate) for epoch in range(options.epochs)
+        ]
+        self.total_steps = min(sum(self.steps_by_epoch), options.max_steps or sum(self.steps_by_epoch))
+        self.warmup_steps = round(options.warmup_fraction * self.total_steps)
+        self.state = _State()
+
+    def finish(self) -> TrainResult:
+        """Go on from what the folder holds, to the end."""
+        done = self._read_result()
+        if done is None:
+            optimizer = make_optimizer(
+                self.model,
+                learning_rate=self.options.learning_rate,
+                weight_decay=self.options.weight_decay,
+                layer_decay=self.options.layer_decay,
+                head_scale=self.options.head_scale,
+            )
+            self._resume(optimizer)
+            self._loop(optimizer)
+            done = self._conclude()
+        else:
+            weights, _ = read_tensors(self.out / WEIGHTS)
+            restore_weights(self.model, weights)
+        for name in (_CHECKPOINT, _BEST):
+            (self.out / name).unlink(missing_ok=True)
+        self.model.zero_grad(set_to_none=True)
+        self.model.eval()
+        return done
+
+    def _loop(self, optimizer: torch.optim.Optimizer) -> None:
+        state, saved = self.state, time.monotonic()
+        clock = saved - state.seconds
+        progress = TrainingProgress(self.name, total_steps=self.total_steps, done_steps=state.step, quiet=self.quiet)
+        with progress:
+            while state.step < self.total_steps and not self._is_out_of_patience():
+                loss = self._step(optimizer, *self._locate(state.step))
+                state.step += 1
+                state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
+                progress.show_step(state.step, loss)
+                validated = self._is_validation_due()
+                state.seconds = time.monotonic() - clock
+                if validated:
+                    self._validate(progress)
+                    state.seconds = time.monotonic() - clock
+                if validated or time.monotonic() - saved > self.options.checkpoint_seconds:
+                    self._save(optimizer)
+                    saved = time.monotonic()
+
+    def _locate(self, step: int) -> tuple[int, int]:
+        """Epoch, and step within it."""
+        for epoch, steps in enumerate(self.steps_by_epoch):
+            if step < steps:
+                return epoch, step
+            step -= steps
+        raise IndexError(step)
+
+    def _step(self, optimizer: torch.optim.Optimizer, epoch: int, step_in_epoch: int) -> float:
+        options, step = self.options, self.state.step
+        first = step_in_epoch * options.accumulate
+        last = min(first + options.accumulate, self.task.count_batches(epoch))
+        batches = [self.task.load(epoch, index, self.device) for index in range(first, last)]
+        rows = max(1, sum(batch.targets.count() for batch in batches))
+        self.model.train()
+        total = 0.0
+        for part, batch in enumerate(batches):
+            torch.manual_seed(int(np.random.SeedSequence([options.seed, step, part]).generate_state(1)[0]))
+            with autocast(self.precision, self.device):
+                logits = self.task.forward(self.model, batch)
+            # Sum over all rows of the step: however it is cut into batches, each row weighs the same.
+            loss = self.objective(logits.float(), batch.targets).sum() / rows
+            loss.backward()
+            total += float(loss.detach())
+        norm = clip_gradients(self.model.parameters(), options.clip_norm)
+        if not (math.isfinite(total) and math.isfinite(norm)):
+            raise RecipeError(
+                f"the training loss and its gradient must stay finite. Got loss {total} and norm {norm} at step {step} "
+                f"with learning_rate {options.learning_rate}. Use a smaller learning_rate, or a longer warm-up."
+            )
+        factor = learning_rate_factor(
+            step, total_steps=self.total_steps, warmup_steps=self.warmup_steps, schedule=options.schedule
+        )
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * group["scale"] * factor
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return total
+
+    def _is_validation_due(self) -> bool:
+        if self.state.step == self.total_steps:
+            return True
+        if self.options.validate_every is not None:
+            return self.state.step % self.options.validate_every == 0
+        return self._locate(self.state.step)[1] == 0
+
+    def _is_out_of_patience(self) -> bool:
+        return self.options.patience is not None and self.state.misses >= self.options.patience
+
+    def _validate(self, progress: TrainingProgress) -> None:
+        state = self.state
+        scores = self.task.validate(self.model, self.precision)
+        loss = state.loss_sum / max(1, state.loss_steps)
+        before = None if state.best_scores is None else state.best_scores.get("score")
+        score = scores.get("score")
+        if score is None or before is None or score >= before:  # of equals the later, which has learnt more
+            state.misses = 0 if before is None or score is None or score > before else state.misses + 1
+            state.best_step, state.best_scores = state.step, scores
+            write_tensors(self.out / _BEST, self.model.state_dict(), {"step": state.step})
+        else:
+            state.misses += 1
+        line = {"step": state.step, "training_loss": loss, **scores, "seconds": round(state.seconds, 3)}
+        with (self.out / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, sort_keys=True) + "\n")
+            state.metrics_bytes = file.tell()
+        progress.show_validation(state.step, loss, scores)
+        state.loss_sum, state.loss_steps = 0.0, 0
+
+    def _save(self, optimizer: torch.optim.Optimizer) -> None:
+        facts = {"fingerprint": self.fingerprint, "state": asdict(self.state)}
+        write_tensors(self.out / _CHECKPOINT, collect_state(self.model, optimizer), facts)
+
+    def _resume(self, optimizer: torch.optim.Optimizer) -> None:
+        path = self.out / _CHECKPOINT
+        if path.exists():
+            tensors, facts = read_tensors(path)
+            self._check_fingerprint(facts.get("fingerprint"), path)
+            restore_state(self.model, optimizer, tensors)
+            self.state = _State(**facts["state"])
+        with (self.out / METRICS).open("ab") as file:  # what a killed run wrote after its checkpoint comes again
+            file.truncate(self.state.metrics_bytes)
+
+    def _conclude(self) -> TrainResult:
+        weights, facts = read_tensors(self.out / _BEST)
+        if facts.get("step") != self.state.best_step:
+            raise CheckpointError(
+                f"the best weights must be those of step {self.state.best_step}. Got step {facts.get('step')} in "
+                f"{self.out / _BEST}. Delete the folder to train from the start."
+            )
+        restore_weights(self.model, weights)
+        write_tensors(self.out / WEIGHTS, weights, {})
+        state, threads = self.state, torch.get_num_threads()
+        scores = state.best_scores or {}
+        result = TrainResult(state.step, state.best_step, scores, self.precision, threads, round(state.seconds, 3))
+        record = {"fingerprint": self.fingerprint, **asdict(result)}
+        write_text(self.out / RESULT, json.dumps(record, indent=2, sort_keys=True) + "\n")
+        return result
+
+    def _read_result(self) -> TrainResult | None:
+        path = self.out / RESULT
+        if not path.exists():
+            return None
+        try:
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            result = TrainResult(**{field.name: record[field.name] for field in fields(TrainResult)})
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(
+                f"a training result must be whole. Got: {error!r} in {path}. Delete the folder to train again."
+            ) from error
+        self._check_fingerprint(record.get("fingerprint"), path)
+        return result
+
+    def _check_fingerprint(self, found: object, path: Path) -> None:
+        if found != self.fingerprint:
+            raise CheckpointError(
+                "a training folder belongs to one run: the same first weights, rows and options. "
+                f"Got the files of another run in {path.parent}. Delete that folder, or name another one."
+            )
+
+
+def set_dropout(model: nn.Module, probability: float) -> None:
+    """Put a dropout probability into every dropout layer, and into modules that pass it to a fused kernel."""
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = probability
+        elif isinstance(getattr(module, "dropout", None), float):
+            module.dropout = probability
+
+
+@torch.no_grad()
+def _own_memory(model: nn.Module) -> None:
+    # Weights mapped from a file may lie unaligned, and sums in another order. Fresh memory is aligned alike each time.
+    for parameter in model.parameters():
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+
+
+def _fingerprint(model: nn.Module, task: TrainingTask, options: LoopOptions, precision: str, objective: str) -> str:
+    how = asdict(options) | {"precision": precision, "objective": objective, "task": task.fingerprint()}
+    for name in ("threads", "checkpoint_seconds"):  # neither changes what is learnt, up to rounding
+        del how[name]
+    digest = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

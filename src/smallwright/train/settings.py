@@ -1,0 +1,82 @@
+"""What a recipe may say about training.
+
+Enters: the ``distill`` and ``finetune`` parts of a recipe. Leaves: checked, frozen settings.
+Not here: the loop (loop.py). Seed and threads belong to the whole recipe and are passed in.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from smallwright.train.options import LoopOptions
+
+if TYPE_CHECKING:
+    from smallwright.train.objectives import Objective
+
+ObjectiveName = Literal["cross_entropy", "soft_targets"]
+
+
+class TrainSettings(BaseModel):
+    """How a model learns. The defaults fine-tune a small pretrained encoder on a few thousand short texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epochs: int = Field(default=5, ge=1, le=100_000, description="times over the data")
+    max_steps: int | None = Field(
+        default=None, ge=1, description="end after so many optimizer steps; None: epochs decide"
+    )
+    learning_rate: float = Field(default=2e-4, gt=0, le=1, description="highest learning rate")
+    head_scale: float = Field(default=5.0, gt=0, le=1000, description="the heads learn so many times faster")
+    layer_decay: float = Field(default=1.0, gt=0, le=1, description="each layer's rate over that of the layer above it")
+    batch_size: int = Field(default=32, ge=1, le=65_536, description="texts (or blocks of tokens) in a batch")
+    accumulate: int = Field(default=1, ge=1, le=65_536, description="batches summed to one optimizer step")
+    warmup_fraction: float = Field(default=0.1, ge=0, le=1, description="share of the steps in which the rate rises")
+    schedule: Literal["linear", "cosine", "constant"] = Field(
+        default="linear", description="how the rate falls to zero"
+    )
+    weight_decay: float = Field(default=0.01, ge=0, le=10, description="decoupled decay of matrices (not of tables)")
+    clip_norm: float | None = Field(default=1.0, gt=0, description="largest gradient norm; None: no clipping")
+    dropout: float | None = Field(default=0.1, ge=0, lt=1, description="dropout probability; None: the model's own")
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each label spread over all classes")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto", description="of matrix products; auto: bfloat16 where the CPU has AVX-512 BF16 or AMX"
+    )
+    patience: int | None = Field(default=None, ge=1, description="validations without a better score before the end")
+    validate_every: int | None = Field(default=None, ge=1, description="steps between validations; None: each epoch")
+    checkpoint_seconds: float = Field(default=60.0, gt=0, description="most work that a kill can lose")
+
+    def loop_options(self, *, seed: int, threads: int | None = None) -> LoopOptions:
+        """These settings as the loop's plain options."""
+        names = LoopOptions.__dataclass_fields__.keys() & type(self).model_fields.keys()
+        return LoopOptions(**{name: getattr(self, name) for name in names}, seed=seed, threads=threads)
+
+    def make_objective(self) -> Objective:
+        """Cross-entropy with the labels."""
+        from smallwright.train.objectives import make_objective
+
+        return make_objective(("cross_entropy",), label_smoothing=self.label_smoothing)
+
+
+class DistilSettings(TrainSettings):
+    """How a student learns from its teacher and the labels. The defaults suit a student of a few million weights."""
+
+    epochs: int = Field(default=20, ge=1, le=100_000, description="times over the data")
+    learning_rate: float = Field(default=5e-4, gt=0, le=1, description="highest learning rate")
+    head_scale: float = Field(default=1.0, gt=0, le=1000, description="the heads learn so many times faster")
+    objectives: tuple[ObjectiveName, ...] = Field(default=("soft_targets",), min_length=1, description="summed losses")
+    temperature: float = Field(default=2.0, gt=0, le=100, description="softens both distributions of soft_targets")
+    weight: float = Field(default=0.9, ge=0, le=1, description="of soft_targets against cross-entropy with the label")
+
+    def make_student_objective(self, *, has_teacher: bool) -> Objective:
+        """The sum of the objectives; without a teacher, those that need one give way to cross-entropy."""
+        from smallwright.train.objectives import OBJECTIVES, make_objective
+
+        names = tuple(name for name in self.objectives if has_teacher or not OBJECTIVES[name].needs_teacher)
+        return make_objective(
+            names or ("cross_entropy",),
+            temperature=self.temperature,
+            weight=self.weight,
+            label_smoothing=self.label_smoothing,
+        )
