@@ -114,5 +114,5 @@ def test_plan_refuses_widths_that_do_not_divide() -> None:
 
 
 def test_refuses_unknown_formats() -> None:
-    with pytest.raises(ModelSpecError, match="must be one of f32, f16, q8_0, q4_0. Got 'q5_k'"):
+    with pytest.raises(ModelSpecError, match=r"must be one of f32, f16, q8_0, q4_0. Got 'q5_k'"):
         plan_formats(_spec(), "q5_k")

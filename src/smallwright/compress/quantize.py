@@ -26,11 +26,11 @@ def quantize(array: Floats, format: str, *, name: str = "array") -> Rows:
     """Round each row of a matrix to a block format.
 
     Args:
-        array: (R, C) float32, finite; C a multiple of the format's block.
+        array: (R, C) or (C,) float32, finite; C a multiple of the format's block.
         format: a key of ``spec.formats.FORMATS``.
         name: what messages call the matrix.
     Returns:
-        (R, bytes of a row) uint8, as the container stores it.
+        (R, bytes of a row) or (bytes of a row,) uint8, as the container stores it.
     Raises:
         ModelSpecError: unknown format, C not divisible, NaN or infinity, or a value too large for half precision.
     Source: GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale x_m / -8 where x_m
@@ -41,13 +41,13 @@ def quantize(array: Floats, format: str, *, name: str = "array") -> Rows:
     _check_divisible(row, values.shape[-1], name)
     _check_finite(values, name)
     if row.name == "f32":
-        return values.view(np.uint8).reshape(values.shape[0], -1)
+        return values.view(np.uint8).reshape(*values.shape[:-1], -1)
     if row.name == "f16":
         _check_half(np.abs(values), values, name)
-        return values.astype("<f2").view(np.uint8).reshape(values.shape[0], -1)
+        return values.astype("<f2").view(np.uint8).reshape(*values.shape[:-1], -1)
     blocks = values.reshape(-1, row.block)
     _check_half(np.abs(blocks).max(axis=-1, initial=0.0) / (127 if row.name == "q8_0" else 8), values, name)
-    return _ROUND[row.name](blocks).reshape(values.shape[0], -1)
+    return _ROUND[row.name](blocks).reshape(*values.shape[:-1], -1)
 
 
 def dequantize(rows: Rows, format: str, columns: int) -> Floats:

@@ -58,6 +58,5 @@ def trim_embedding(model: Transformer, kept: NDArray[np.int64]) -> Transformer:
     from smallwright.model.transformer import Transformer
 
     spec, tensors = trim_vocabulary(model.spec, model.state_dict(), kept)
-    smaller = Transformer(spec)
-    smaller.load_state_dict(tensors)
-    return smaller
+    copies = {name: value.detach().clone() for name, value in tensors.items()}
+    return Transformer.from_tensors(spec, copies, dropout=model.dropout_probability)

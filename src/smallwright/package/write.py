@@ -200,10 +200,9 @@ def _add_vocabulary(writer: gguf.GGUFWriter, keys: TokenKeys) -> None:
 
 
 def _add_tensor(writer: gguf.GGUFWriter, tensor: TensorSpec, array: NDArray[np.float32], format: str) -> None:
-    rows = quantize(array.reshape(-1, array.shape[-1]), format, name=tensor.name)
     writer.add_tensor(
         tensor.package_name,
-        rows if array.ndim == 2 else rows.reshape(-1),
+        quantize(array, format, name=tensor.name),
         raw_dtype=gguf.GGMLQuantizationType(FORMATS[format].ggml_type),
     )
 

@@ -65,19 +65,20 @@ def describe(tokenizer: Tokenizer, roles: Mapping[str, str] | None = None) -> De
         CheckpointError: a part of the tokenizer is of a kind that the engine does not have; the message names it.
     """
     parts = json.loads(tokenizer.to_str())
-    model, added = parts["model"], _read_added(parts)
+    model = parts["model"]
+    if model.get("type") not in ("BPE", "WordPiece"):
+        raise _refusal("the model", model.get("type"), "byte-level BPE or WordPiece")
+    added = _read_added(parts)
     vocabulary, types = _read_vocabulary(model, added)
     prefix, suffix = _read_template(parts.get("post_processor"), vocabulary)
     special = tuple(sorted(token["id"] for token in added if token["special"]))
     literal = tuple(sorted(token["id"] for token in added if not token["special"]))
     around = {"prefix": prefix, "suffix": suffix, "special": special, "literal": literal}
-    if model.get("type") == "BPE":
+    if model["type"] == "BPE":
         spec = _describe_bpe(parts, around)
         merges = tuple(_read_merge(merge) for merge in model["merges"])
-    elif model.get("type") == "WordPiece":
-        spec, merges = _describe_wordpiece(parts, vocabulary, around), ()
     else:
-        raise _refusal("the model", model.get("type"), "byte-level BPE or WordPiece")
+        spec, merges = _describe_wordpiece(parts, vocabulary, around), ()
     found = _find_roles(spec, vocabulary, dict(roles or {}))
     return Description(spec, vocabulary, merges, types, unknown=spec.unknown, **found)
 

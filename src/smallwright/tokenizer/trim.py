@@ -9,6 +9,7 @@ same texts changes nothing (with ``min_count`` 1).
 
 from __future__ import annotations
 
+import itertools
 import json
 import string
 from collections import Counter
@@ -94,9 +95,7 @@ def _merge_steps(word: str, ranks: Mapping[tuple[str, str], int]) -> Iterator[st
     """The tokens that BPE makes of a word's characters, step after step: lowest rank first, leftmost first."""
     pieces = list(word)
     while len(pieces) > 1:
-        candidates = [
-            (ranks[pair], at) for at, pair in enumerate(zip(pieces, pieces[1:], strict=False)) if pair in ranks
-        ]
+        candidates = [(ranks[pair], at) for at, pair in enumerate(itertools.pairwise(pieces)) if pair in ranks]
         if not candidates:
             return
         at = min(candidates)[1]
