@@ -6,13 +6,16 @@ Not here: a model's own folder (model/), when to save (loop.py).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -28,6 +31,23 @@ def write_text(path: Path, text: str) -> None:
     aside = path.with_name(path.name + ".part")
     aside.write_text(text, encoding="utf-8")
     _settle(aside, path)
+
+
+def write_array(path: Path, array: NDArray[np.generic]) -> None:
+    """Write a whole .npy file, or leave the one that is there."""
+    aside = path.with_name(path.name + ".part")
+    with aside.open("wb") as file:
+        np.save(file, array, allow_pickle=False)
+    _settle(aside, path)
+
+
+def hash_weights(model: nn.Module) -> str:
+    """SHA-256 over names, shapes, types and bytes of a model's tensors."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from torch import nn
 from smallwright.errors import CheckpointError, RecipeError
 from smallwright.train.checkpoint import (
     collect_state,
+    hash_weights,
     read_tensors,
     restore_state,
     restore_weights,
@@ -328,8 +329,5 @@ def _fingerprint(model: nn.Module, task: TrainingTask, options: LoopOptions, pre
     how = asdict(options) | {"precision": precision, "objective": objective, "task": task.fingerprint()}
     for name in ("threads", "checkpoint_seconds"):  # neither changes what is learnt, up to rounding
         del how[name]
-    digest = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
-    for name, tensor in model.state_dict().items():
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    how["weights"] = hash_weights(model)
+    return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()
