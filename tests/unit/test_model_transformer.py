@@ -11,6 +11,7 @@ import torch
 from smallwright.compress.depth import choose_layers, keep_layers
 from smallwright.errors import ModelSpecError
 from smallwright.model import CLASSIFIER, LANGUAGE_MODEL, Transformer, preset, seeded
+from smallwright.model.norm import RootMeanSquareNorm
 from smallwright.model.presets import DECODERS, ENCODERS
 from smallwright.spec import (
     AttentionSpec,
@@ -277,3 +278,15 @@ def test_keep_layers_copies_weights_and_equals_skipping() -> None:
     for keep, message in (((2, 0), "strictly increasing"), ((0, 3), "from 0 to 2"), ((), "at least one")):
         with pytest.raises(ModelSpecError, match=message):
             keep_layers(model, keep)
+
+
+def test_rms_norm_has_the_values_and_the_gradient_of_torch() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(3, 5, 8, dtype=torch.float64, generator=generator).requires_grad_()
+    weight = torch.randn(8, dtype=torch.float64, generator=generator).requires_grad_()
+    ours = RootMeanSquareNorm.apply(x, weight, 1e-3)
+    assert torch.allclose(ours, torch.nn.functional.rms_norm(x, (8,), weight, 1e-3), atol=1e-12)
+    assert torch.autograd.gradcheck(RootMeanSquareNorm.apply, (x, weight, 1e-3))
+    zeros = torch.zeros(1, 8, requires_grad=True)
+    RootMeanSquareNorm.apply(zeros, torch.ones(8), 1e-5).sum().backward()
+    assert torch.isfinite(zeros.grad).all()

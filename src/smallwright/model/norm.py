@@ -6,6 +6,8 @@ Not here: where a norm stands in a layer (block.py).
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -33,4 +35,32 @@ class Norm(nn.Module):
         x = x.float()
         if self.kind == "layer":
             return F.layer_norm(x, self.weight.shape, self.weight, self.bias, self.epsilon)
-        return F.rms_norm(x, self.weight.shape, self.weight, self.epsilon)
+        return RootMeanSquareNorm.apply(x, self.weight, self.epsilon)
+
+
+class RootMeanSquareNorm(torch.autograd.Function):
+    """weight * x / sqrt(mean(x²) + epsilon) with its gradient written out.
+
+    torch's own ``rms_norm`` is a chain of elementwise steps on a CPU, each kept for the backward pass; forward and
+    backward together, this takes about half its time.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        """Normalise (..., D) by weight (D,)."""
+        mean_square = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1])
+        scale = mean_square.add_(epsilon).rsqrt_()
+        unit = x * scale
+        ctx.save_for_backward(unit, scale, weight)
+        return unit * weight
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients of x, weight and (none) epsilon."""
+        unit, scale, weight = ctx.saved_tensors
+        along = gradient * unit
+        weight_gradient = along.flatten(0, -2).sum(0)
+        radial = (along * weight).mean(-1, keepdim=True)  # the part of the gradient that the norm takes away
+        x_gradient = torch.addcmul(gradient * weight, unit, radial, value=-1).mul_(scale)
+        return x_gradient, weight_gradient, None
