@@ -90,6 +90,12 @@ def test_normalising_twice_is_normalising_once(text: str) -> None:
     assert normalise(once) == once
 
 
+@given(st.text(alphabet=st.characters(max_codepoint=127)))
+@settings(max_examples=200, deadline=None)
+def test_ascii_texts_take_a_shorter_way_to_the_same_form(text: str) -> None:
+    assert normalise(text + " \u00e9") == f"{normalise(text)} \u00e9".strip() or not any(map(str.isalnum, text))
+
+
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [

@@ -38,14 +38,25 @@ Kind = Literal["classify", "generate"]
 
 @dataclass(slots=True)
 class _Work:
-    """What is known so far: rows by split (in the order of SPLITS, then out_of_scope), and what to report."""
+    """What is known so far: rows by split (in the order of SPLITS, then out_of_scope), and what to report.
+
+    ``keys`` stand beside ``rows``: the key of each row's normalised text, made once because that is what costs time.
+    """
 
     rows: dict[str, list[SourceRow]]
     given: dict[str, str]
+    keys: dict[str, list[bytes]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+    def make_keys(self) -> None:
+        self.keys = {split: [make_key(row.row.text) for row in rows] for split, rows in self.rows.items()}
+
+    def keep(self, split: str, indices: Sequence[int]) -> None:
+        self.rows[split] = [self.rows[split][index] for index in indices]
+        self.keys[split] = [self.keys[split][index] for index in indices]
 
 
 def prepare(settings: DataSettings, *, kind: Kind, root: Path, out: Path) -> DataReport:
@@ -140,6 +151,7 @@ def _read(settings: DataSettings, kind: Kind, root: Path) -> _Work:
         if not work.rows[role]:
             _refuse_empty(role, source, work.rejects[before:])
     _move_out_of_scope(work, settings.out_of_scope_label)
+    work.make_keys()
     return work
 
 
@@ -183,8 +195,7 @@ def _move_out_of_scope(work: _Work, label: str | None) -> None:
 
 
 def _handle_leaks(work: _Work, on_leak: str) -> None:
-    keys = {split: [make_key(row.row.text) for row in rows] for split, rows in work.rows.items()}
-    work.leaks = find_leaks(work.rows, keys)
+    work.leaks = find_leaks(work.rows, work.keys)
     if on_leak == "refuse" and work.leaks:
         leak = work.leaks[0]
         raise DataError(
@@ -198,7 +209,7 @@ def _handle_leaks(work: _Work, on_leak: str) -> None:
     work.dropped = sorted({f"{leak.split}/{leak.other}" for leak in harmful})
     for split in {leak.split for leak in harmful}:
         gone = {leak.index for leak in harmful if leak.split == split}
-        work.rows[split] = [row for index, row in enumerate(work.rows[split]) if index not in gone]
+        work.keep(split, [index for index in range(len(work.rows[split])) if index not in gone])
         if not work.rows[split]:
             raise DataError(
                 f"data.{split} must keep rows that stand in no later split. Got {len(gone)} rows, all of which "
@@ -214,14 +225,13 @@ def _split_off(work: _Work, settings: DataSettings, kind: Kind) -> None:
     }
     if not fractions:
         return
-    rows = work.rows["train"]
-    keys = [make_key(row.row.text) for row in rows]
+    rows, keys = work.rows["train"], work.keys["train"]
     whole = kind == "classify" or any(row.row.prompt is not None for row in rows)
     # Documents are split whole where each split gets at least one; a few long ones are cut, each at its end.
     cut = not whole and len(set(keys)) * min(fractions.values()) < 1
     for split in fractions:
         work.given[split] = "cut" if cut else "split off"
-    work.rows["train"] = []
+    work.rows["train"], work.keys["train"] = [], []
     if cut:
         shares = {split: fractions.get(split, 0.0) for split in SPLITS[1:]}
         parts = (1 - sum(shares.values()), *shares.values())
@@ -229,6 +239,7 @@ def _split_off(work: _Work, settings: DataSettings, kind: Kind) -> None:
             for split, text in zip(SPLITS, cut_document(source.row.text, parts), strict=True):
                 if text.strip():
                     work.rows[split].append(SourceRow(Row(text), source.file, source.line))
+        work.make_keys()
         return
     splits = assign_splits(
         keys,
@@ -237,8 +248,9 @@ def _split_off(work: _Work, settings: DataSettings, kind: Kind) -> None:
         test_fraction=fractions.get("test", 0.0),
         seed=settings.seed,
     )
-    for split, source in zip(splits, rows, strict=True):
+    for split, source, key in zip(splits, rows, keys, strict=True):
         work.rows[split].append(source)
+        work.keys[split].append(key)
 
 
 def _limit(work: _Work, max_rows: int, seed: int) -> None:
@@ -249,9 +261,7 @@ def _limit(work: _Work, max_rows: int, seed: int) -> None:
             f"max_rows must leave each class a row. Got max_rows={max_rows} for {classes} classes in data.train. "
             f"Use {classes} or more."
         )
-    keys = [make_key(row.row.text) for row in rows]
-    kept = choose_rows(keys, [row.row.label for row in rows], max_rows, seed)
-    work.rows["train"] = [rows[index] for index in kept]
+    work.keep("train", choose_rows(work.keys["train"], [row.row.label for row in rows], max_rows, seed))
 
 
 def _check_labels(work: _Work) -> None:
@@ -279,8 +289,7 @@ def _check_labels(work: _Work) -> None:
 
 
 def _report(work: _Work, settings: DataSettings, kind: Kind, root: Path) -> DataReport:
-    keys = {split: [make_key(row.row.text) for row in rows] for split, rows in work.rows.items()}
-    conflicts = count_conflicts(work.rows["train"], keys["train"])
+    conflicts = count_conflicts(work.rows["train"], work.keys["train"])
     inputs = [
         {"role": role, "file": file, "sha256": hash_file(path)}
         for role, source in list_sources(settings)
@@ -294,7 +303,7 @@ def _report(work: _Work, settings: DataSettings, kind: Kind, root: Path) -> Data
         labels={split: reports.count_labels(rows) for split, rows in work.rows.items()} if kind == "classify" else {},
         rejects=reports.count_rejects(work.rejects),
         leaks=reports.count_leaks(work.leaks, work.dropped),
-        duplicates=reports.count_duplicates(keys),
+        duplicates=reports.count_duplicates(work.keys),
         conflicts={
             "rows": len(conflicts),
             "examples": [

@@ -41,7 +41,7 @@ class SourceSettings(BaseModel):
         min_length=1, description="File or folder, or a list of them; relative to the recipe's folder."
     )
     format: Format | None = Field(None, description="None: by the file's extension; a folder is a folder of texts.")
-    fields: FieldSettings = Field(default_factory=FieldSettings, description="Names of the fields in the source.")
+    fields: FieldSettings = Field(FieldSettings(), description="Names of the fields in the source.")
     labels: dict[str, str] | None = Field(
         None,
         description="Class names by the source's values, for example {0: bearish}. Rows with other values are "

@@ -36,6 +36,9 @@ def normalise(text: str) -> str:
     Symbols (+, $, emoji) are kept, because they carry meaning. A text of nothing but punctuation stays itself.
     Law: normalise(normalise(x)) == normalise(x).
     """
+    if text.isascii():  # the same by a shorter way
+        folded = text.lower()
+        return " ".join(folded.translate(_TABLE).split() or folded.split())
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     words = folded.translate(_TABLE).split()
     return unicodedata.normalize("NFKC", " ".join(words or folded.split()))
@@ -84,7 +87,8 @@ def assign_splits(
     groups: dict[str, list[bytes]] = defaultdict(list)
     for key, counts in votes.items():
         groups[min(counts, key=lambda label: (-counts[label], label))].append(key)
-    sizes = {label: sum(votes[key].total() for key in members) for label, members in groups.items()}
+    weights = {key: counts.total() for key, counts in votes.items()}
+    sizes = {label: sum(weights[key] for key in members) for label, members in groups.items()}
     rows = len(keys)
     quotas = {
         split: _share(sizes, round(rows * fraction), seed, split) if rows else {}
@@ -99,8 +103,8 @@ def assign_splits(
             room = quota[label]
             later = []
             for key in waiting:
-                if votes[key].total() <= room:
-                    chosen[key], room = split, room - votes[key].total()
+                if weights[key] <= room:
+                    chosen[key], room = split, room - weights[key]
                 else:
                     later.append(key)
             waiting = later
