@@ -1,0 +1,213 @@
+// The Python binding: checks every argument, releases the interpreter lock while the engine works, and turns engine
+// errors into smallwright.errors.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <memory>
+
+#include "bind/bind.h"
+#include "engine/session.h"
+#include "smallwright.h"
+
+namespace nb = nanobind;
+
+namespace sw_bind {
+
+using Tokens = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Offsets = nb::ndarray<const int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+nb::object rows(size_t count, size_t width, std::unique_ptr<float[]> data) {
+    float* raw = data.release();
+    nb::capsule owner(raw, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, float, nb::ndim<2>>(raw, {count, width}, owner));
+}
+
+std::unique_ptr<float[]> allocate(size_t count, size_t width) { return std::unique_ptr<float[]>(new float[std::max<size_t>(1, count * width)]()); }
+
+namespace {
+
+struct Model {
+    std::unique_ptr<sw::Model> model;
+};
+
+class BadPackage : public sw::Error {
+public:
+    using sw::Error::Error;
+};
+
+// A session and the thing that it must not outlive. Only one call at a time: a second thread is refused.
+struct Session {
+    std::shared_ptr<Model> owner;
+    std::unique_ptr<sw::Session> session;
+    bool busy = false;
+};
+
+class Busy {
+public:
+    explicit Busy(Session& session) : session_(session) {
+        if (session.busy) throw sw::Error("busy", "one session answers one call at a time. Got a second one; open the package again for another thread.");
+        session.busy = true;
+    }
+    ~Busy() { session_.busy = false; }
+
+private:
+    Session& session_;
+};
+
+std::shared_ptr<Model> open_model(const std::string& path) {
+    auto out = std::make_shared<Model>();
+    nb::gil_scoped_release release;
+    sw::select_kernels();   // not the file's fault: stays an EngineError
+    try {
+        out->model = sw::Model::open(path);
+    } catch (const sw::Error& error) {
+        throw BadPackage(error.kind(), error.what());
+    }
+    return out;
+}
+
+nb::object classify_texts(Session& self, const std::vector<std::string>& texts) {
+    Busy busy(self);
+    const size_t classes = self.session->model().spec().labels.size();
+    auto logits = allocate(texts.size(), classes);
+    std::vector<bool> cuts(texts.size());
+    {
+        nb::gil_scoped_release release;
+        std::vector<int32_t> tokens;
+        std::vector<size_t> offsets{0};
+        for (size_t i = 0; i < texts.size(); ++i) {
+            bool cut = false;
+            const auto found = self.session->model().encode_for_classes(texts[i], cut);
+            tokens.insert(tokens.end(), found.begin(), found.end());
+            offsets.push_back(tokens.size());
+            cuts[i] = cut;
+        }
+        self.session->classify(tokens.data(), offsets.data(), texts.size(), logits.get());
+    }
+    nb::list truncated;
+    for (const bool cut : cuts) truncated.append(nb::bool_(cut));
+    return nb::make_tuple(rows(texts.size(), classes, std::move(logits)), truncated);
+}
+
+nb::object classify_tokens(Session& self, const Tokens& tokens, const Offsets& offsets) {
+    if (offsets.shape(0) < 1) throw sw::Error("bad_argument", "offsets must have one entry more than there are texts. Got 0.");
+    const size_t count = offsets.shape(0) - 1;
+    std::vector<size_t> checked;
+    for (size_t i = 0; i <= count; ++i) {
+        const int64_t offset = offsets.data()[i];
+        if (offset < 0 || (size_t)offset > tokens.shape(0) || (i > 0 && (size_t)offset < checked.back()) || (i == 0 && offset != 0))
+            throw sw::Error("bad_argument", "offsets must begin with 0, never fall and stay within the tokens. Got " + std::to_string(offset) + " at " + std::to_string(i) + ".");
+        checked.push_back((size_t)offset);
+    }
+    Busy busy(self);
+    const size_t classes = self.session->model().spec().labels.size();
+    auto logits = allocate(count, classes);
+    {
+        nb::gil_scoped_release release;
+        self.session->classify(tokens.data(), checked.data(), count, logits.get());
+    }
+    return rows(count, classes, std::move(logits));
+}
+
+nb::object append(Session& self, const Tokens& tokens, bool all_rows) {
+    Busy busy(self);
+    const size_t count = all_rows ? tokens.shape(0) : 1, vocabulary = self.session->model().spec().vocabulary;
+    auto logits = allocate(count, vocabulary);
+    {
+        nb::gil_scoped_release release;
+        self.session->append(tokens.data(), tokens.shape(0), all_rows, logits.get());
+    }
+    return rows(count, vocabulary, std::move(logits));
+}
+
+int generate(Session& self, const std::string& prompt, int max_tokens, float temperature, int top_k, float top_p, uint64_t seed,
+             nb::callable on_text) {
+    Busy busy(self);
+    const sw::Sampling sampling{max_tokens, temperature, top_k, top_p, seed};
+    nb::gil_scoped_release release;
+    return self.session->generate(prompt, sampling, [&](std::string_view text, int32_t token) {
+        nb::gil_scoped_acquire acquire;
+        const nb::object go_on = on_text(nb::str(text.data(), text.size()), token);
+        return go_on.is_none() || nb::cast<bool>(go_on);
+    });
+}
+
+std::string decode(const Model& self, const Tokens& tokens) {
+    const sw::Tokenizer& tokenizer = self.model->tokenizer();
+    for (size_t i = 0; i < tokens.shape(0); ++i)
+        if (tokens.data()[i] < 0 || tokens.data()[i] >= tokenizer.vocabulary())
+            throw sw::Error("bad_token", "a token must be from 0 to " + std::to_string(tokenizer.vocabulary() - 1) + ". Got " + std::to_string(tokens.data()[i]) + ".");
+    return tokenizer.decode(std::vector<int32_t>(tokens.data(), tokens.data() + tokens.shape(0)));
+}
+
+// What is wrong with a file becomes a PackageError, with a request or this machine an EngineError; both carry `kind`.
+void raise(const char* name, const char* kind, const char* message) {
+    const nb::object type = nb::module_::import_("smallwright.errors").attr(name);
+    const nb::object error = type(nb::str(message));
+    error.attr("kind") = nb::str(kind);
+    PyErr_SetObject(type.ptr(), error.ptr());
+}
+
+void translate(const std::exception_ptr& pointer, void*) {
+    try {
+        std::rethrow_exception(pointer);
+    } catch (const BadPackage& error) {
+        raise("PackageError", error.kind().c_str(), error.what());
+    } catch (const sw::Error& error) {
+        raise("EngineError", error.kind().c_str(), error.what());
+    } catch (const std::bad_alloc&) {
+        raise("EngineError", "out_of_memory", "the system has not enough memory for this request.");
+    }
+}
+
+}  // namespace
+
+}  // namespace sw_bind
+
+NB_MODULE(_engine, m) {
+    using namespace sw_bind;
+    m.doc() = "libsmallwright: models and sessions. The public face is smallwright.run.";
+    nb::register_exception_translator(translate);
+    m.def("isa", [] { return std::string(sw::select_kernels().name); }, "The kernels in use: ref, avx2 or avx512.");
+    m.def("version", [] { return std::string(sw_version()); });
+
+    nb::class_<Model>(m, "Model")
+        .def_prop_ro("task", [](const Model& self) { return self.model->spec().classifier ? "classify" : "generate"; })
+        .def_prop_ro("vocabulary", [](const Model& self) { return self.model->spec().vocabulary; })
+        .def_prop_ro("context", [](const Model& self) { return self.model->spec().context; })
+        .def_prop_ro("labels", [](const Model& self) { return self.model->spec().labels; })
+        .def_prop_ro("temperature", [](const Model& self) { return self.model->spec().temperature; })
+        .def_prop_ro("description", [](const Model& self) { return self.model->description(); })
+        .def("encode", [](const Model& self, const std::string& text, bool add_special) { return self.model->tokenizer().encode(text, add_special); },
+             nb::arg("text"), nb::arg("add_special") = true)
+        .def("decode", &decode, nb::arg("tokens"));
+    m.def("open", &open_model, nb::arg("path"));
+
+    nb::class_<Session>(m, "Session")
+        .def("__init__", [](Session* self, std::shared_ptr<Model> model, int threads, int kv_bits) {
+                auto session = std::make_unique<sw::Session>(*model->model, threads, kv_bits);
+                new (self) Session{std::move(model), std::move(session), false};
+            }, nb::arg("model"), nb::arg("threads") = 0, nb::arg("kv_bits") = 16)
+        .def("classify_texts", &classify_texts, nb::arg("texts"), "((N, C) float32 logits, list of bool: cut to the context)")
+        .def("classify_tokens", &classify_tokens, nb::arg("tokens"), nb::arg("offsets"))
+        .def("append", &append, nb::arg("tokens"), nb::arg("all_rows") = false)
+        .def("truncate", [](Session& self, size_t length) { Busy busy(self); self.session->truncate(length); }, nb::arg("length"))
+        .def_prop_ro("length", [](const Session& self) { return self.session->length(); })
+        .def("generate", &generate, nb::arg("prompt"), nb::arg("max_tokens"), nb::arg("temperature"), nb::arg("top_k"),
+             nb::arg("top_p"), nb::arg("seed"), nb::arg("on_text"))
+        .def("counters", [](const Session& self) {
+            const sw::Counters c = self.session->counters();
+            nb::dict out;
+            out["weight_bytes_read"] = c.weight_bytes_read;
+            out["tokens"] = c.tokens;
+            out["head_rows"] = c.head_rows;
+            out["passes"] = c.passes;
+            out["kv_bytes"] = c.kv_bytes;
+            return out;
+        });
+    nb::module_ kernels = m.def_submodule("_kernels", "Every kernel by instruction set, for tests.");
+    bind_kernels(kernels);
+}

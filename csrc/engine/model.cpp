@@ -1,0 +1,131 @@
+#include "engine/model.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+
+namespace sw {
+namespace {
+
+std::string quoted(std::string_view text) {
+    std::string out = "\"";
+    for (const char c : text) {
+        if (c == '"' || c == '\\') {
+            out += '\\';
+            out += c;
+        } else if ((unsigned char)c < 0x20) {
+            char escape[8];
+            std::snprintf(escape, sizeof escape, "\\u%04x", (unsigned char)c);
+            out += escape;
+        } else {
+            out += c;
+        }
+    }
+    return out + "\"";
+}
+
+const char* type_name(Type type) {
+    switch (type) {
+        case Type::f32: return "f32";
+        case Type::f16: return "f16";
+        case Type::q4_0: return "q4_0";
+        case Type::q8_0: return "q8_0";
+        case Type::i8: return "i8";
+        case Type::i32: return "i32";
+    }
+    return "unknown";
+}
+
+std::string describe(const File& file, const ModelSpec& spec, const Weights& weights, const Kernels& kernels) {
+    std::map<std::string, std::pair<uint64_t, uint64_t>> types;   // name: tensors, bytes
+    for (const Tensor& tensor : file.tensors()) {
+        auto& [count, bytes] = types[type_name(tensor.type)];
+        ++count;
+        bytes += tensor.size_bytes;
+    }
+    std::string out = "{";
+    const auto field = [&out](const char* name, const std::string& value) {
+        out += (out.size() > 1 ? "," : "") + quoted(name) + ":" + value;
+    };
+    field("architecture", quoted(spec.architecture));
+    field("task", spec.classifier ? "\"classify\"" : "\"generate\"");
+    field("parameters", std::to_string(weights.parameters));
+    field("file_bytes", std::to_string(file.size_bytes()));
+    field("packed_bytes", std::to_string(weights.packed_bytes));
+    field("width", std::to_string(spec.width));
+    field("layers", std::to_string(spec.layers.size()));
+    field("vocabulary", std::to_string(spec.vocabulary));
+    field("context", std::to_string(spec.context));
+    field("classes", std::to_string(spec.labels.size()));
+    field("isa", quoted(kernels.name));
+    std::string list;
+    for (const auto& [name, counts] : types)
+        list += (list.empty() ? "" : ",") + quoted(name) + ":{\"tensors\":" + std::to_string(counts.first) + ",\"bytes\":" + std::to_string(counts.second) + "}";
+    field("tensor_types", "{" + list + "}");
+    list.clear();
+    for (const std::string_view& key : file.keys()) list += (list.empty() ? "" : ",") + quoted(key);
+    field("keys", "[" + list + "]");
+    return out + "}";
+}
+
+// How many tokens the tokenizer puts behind every text: found by comparing a text with and without them.
+size_t count_suffix(const Tokenizer& tokenizer) {
+    const std::vector<int32_t> whole = tokenizer.encode("a", true), bare = tokenizer.encode("a", false);
+    const auto at = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
+    return at == whole.end() && !bare.empty() ? 0 : (size_t)(whole.end() - at) - bare.size();
+}
+
+}  // namespace
+
+std::unique_ptr<Model> Model::open(const std::string& path) {
+    select_kernels();   // an impossible ISA is refused before the file is read
+    return std::unique_ptr<Model>(new Model(File::open(path)));
+}
+
+std::unique_ptr<Model> Model::parse(const uint8_t* bytes, uint64_t size_bytes) {
+    return std::unique_ptr<Model>(new Model(File::parse(bytes, size_bytes)));
+}
+
+Model::Model(File file) : file_(std::move(file)), kernels_(select_kernels()), spec_(ModelSpec::read(file_)) {
+    std::string_view tokenizer;
+    if (file_.find_string("tokenizer.ggml.model", tokenizer)) {
+        tokenizer_ = Tokenizer::create(file_);
+        if (tokenizer_->vocabulary() > spec_.vocabulary)
+            throw Error("bad_vocabulary", "the model must have a row for every token. Got " + std::to_string(spec_.vocabulary) +
+                                              " rows for " + std::to_string(tokenizer_->vocabulary()) + " tokens.");
+        suffix_tokens_ = count_suffix(*tokenizer_);
+    }
+    weights_ = Weights::load(file_, spec_);
+    plan_ = Plan::compile(spec_, weights_);
+    description_ = describe(file_, spec_, weights_, kernels_);
+}
+
+const Tokenizer& Model::tokenizer() const {
+    if (!tokenizer_) throw Error("no_tokenizer", "texts need a tokenizer in the file (key tokenizer.ggml.model). This file has none; use tokens.");
+    return *tokenizer_;
+}
+
+void Model::read_embedding(int token, float* out) const {
+    if (weights_.table) read_tensor_row(kernels_, *weights_.table, (uint64_t)token, out);
+    else weights_.head.w.read_row(kernels_, token, out);
+}
+
+std::vector<int32_t> Model::encode_for_classes(std::string_view text, bool& truncated) const {
+    std::vector<int32_t> tokens = tokenizer().encode(text, true);
+    const size_t context = (size_t)spec_.context;
+    truncated = tokens.size() > context;
+    if (truncated) {
+        const size_t suffix = std::min(suffix_tokens_, context);
+        std::copy(tokens.end() - suffix, tokens.end(), tokens.begin() + (context - suffix));
+        tokens.resize(context);
+    }
+    return tokens;
+}
+
+std::vector<int32_t> Model::encode_prompt(std::string_view text) const {
+    std::vector<int32_t> tokens = tokenizer().encode(text, true);
+    tokens.resize(tokens.size() - std::min(suffix_tokens_, tokens.size()));
+    return tokens;
+}
+
+}  // namespace sw

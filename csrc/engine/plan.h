@@ -1,0 +1,84 @@
+// A model compiled to a flat list of operations over the buffers of a pass.
+// Enters: a ModelSpec and a validated file. Leaves: Weights (packed) and Plan. Not here: running it (session).
+#pragma once
+
+#include <vector>
+
+#include "engine/spec.h"
+#include "file/gguf.h"
+#include "kernels/pack.h"
+
+namespace sw {
+
+struct Linear {
+    PackedMatrix w;
+    std::vector<float> bias;   // empty: none
+    const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
+};
+
+struct Norm {
+    std::vector<float> weight, bias;   // bias: layer norms
+};
+
+struct LayerWeights {
+    Norm mixer_norm, feedforward_norm;
+    std::vector<float> q_norm, k_norm;
+    Linear q, k, v, output, gate, up, down;
+};
+
+struct Weights {
+    const Tensor* table = nullptr;   // token rows in the file; null when tied: then they are read from the head
+    const float* positions = nullptr;   // (positions, width), in the file or in position_rows; null: rotary
+    std::vector<float> position_rows;
+    std::vector<float> token_type;   // row 0
+    std::vector<float> rotary_factors;   // rope_freqs.weight: divisors of the frequencies; empty: none
+    Norm embedding_norm, final_norm;
+    std::vector<LayerWeights> layers;
+    Linear pooler, head;
+    uint64_t parameters = 0;
+    uint64_t packed_bytes = 0;
+
+    static Weights load(const File& file, const ModelSpec& spec);
+};
+
+// Buffers of a pass, all (rows, widest use) float32, and two for quantised rows.
+enum class Slot { x, h, q, k, v, mixed, up, gate, pooled, dense, logits, count };
+enum class Codes { none, first, second, count };
+
+struct Operation {
+    enum class Kind {
+        embed,      // x = token row (+ position + type)
+        norm,       // to = norm(from), then quantised to `codes`
+        quantize,   // codes = from
+        project,    // to[i] (+)= weight[i] from, up to three weights that share the input
+        keys,       // normalise and rotate k, store k and v
+        select,     // keep only the rows that the head needs (x, h and the first codes)
+        attend,     // mixed = softmax(q k) v, quantised to the second codes
+        feed,       // up = act(up from), or act(gate from) * (up from); quantised to the second codes
+        pool,       // pooled = mean of each sequence's rows
+        activate,   // to = act(to)
+    };
+    Kind kind;
+    int layer = -1;
+    Slot from = Slot::x;
+    Slot to[3] = {Slot::x, Slot::x, Slot::x};
+    const Linear* weight[3] = {nullptr, nullptr, nullptr};
+    int weights = 0;
+    bool add = false;
+    const Norm* norm = nullptr;
+    Codes in = Codes::none, out = Codes::none;
+    Activation activation = Activation::tanh;
+    int width = 0;       // quantize: codes of a row
+    bool head = false;   // counts in head_rows
+};
+
+struct Plan {
+    std::vector<Operation> operations;
+    int widths[(int)Slot::count] = {};        // floats a row
+    int code_widths[(int)Codes::count] = {};  // codes a row
+    bool selects = false;                     // false: every row reaches the pooling (mean)
+
+    static Plan compile(const ModelSpec& spec, const Weights& weights);
+};
+
+}  // namespace sw

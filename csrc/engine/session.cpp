@@ -1,0 +1,606 @@
+// Running a plan: every operation is one section of tasks that never share an output, so that threads, tiles and batches
+// cannot change a bit of any result.
+#include "engine/session.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace sw {
+namespace {
+
+constexpr size_t kRowsOfPass = 96;   // a longer prompt is cut into passes, more sequences into batches
+constexpr size_t kTileRows = 6;
+
+size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+}  // namespace
+
+Session::Session(const Model& model, int threads, int kv_bits)
+    : model_(model), kernels_(model.kernels()), threads_(threads), kv_bits_(kv_bits) {
+    if (kv_bits != 16 && kv_bits != 32)
+        throw Error("bad_argument", "kv_bits must be 16 or 32. Got " + std::to_string(kv_bits) + ".");
+    cache_.resize(model.spec().classifier ? 0 : model.spec().layers.size());
+    thread_scores_.resize(threads_.count());
+    if (model.spec().rotary_base > 0) {
+        for (const LayerSpec& layer : model.spec().layers) {
+            const auto same = [&](const Rotary& r) { return r.width == layer.head_width; };
+            if (std::any_of(rotary_.begin(), rotary_.end(), same)) continue;
+            Rotary rotary;
+            rotary.width = layer.head_width;
+            const auto& factors = model.weights().rotary_factors;
+            for (int i = 0; i < layer.head_width / 2; ++i) {
+                const double frequency = std::pow((double)model.spec().rotary_base, -2.0 * i / layer.head_width);
+                rotary.frequencies.push_back((float)(factors.empty() ? frequency : frequency / factors[i]));
+            }
+            rotary_.push_back(std::move(rotary));
+        }
+    }
+}
+
+Counters Session::counters() const { return counters_; }
+
+void Session::check_tokens(const int32_t* tokens, size_t count) const {
+    const int32_t vocabulary = model_.spec().vocabulary;
+    for (size_t i = 0; i < count; ++i)
+        if (tokens[i] < 0 || tokens[i] >= vocabulary)
+            throw Error("bad_token", "a token must be from 0 to " + std::to_string(vocabulary - 1) + ". Got " +
+                                         std::to_string(tokens[i]) + " at position " + std::to_string(i) + ".");
+}
+
+void Session::check_finite(const float* logits, size_t count) const {
+    for (size_t i = 0; i < count; ++i)
+        if (std::isnan(logits[i]))
+            throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
+}
+
+// ---- memory
+
+void Session::reserve_rows(size_t rows) {
+    if (rows <= row_capacity_) return;
+    const Plan& plan = model_.plan();
+    rows = round_up(rows, 16);
+    size_t total = 0;
+    const auto place = [&](size_t size_bytes) {
+        const size_t at = total;
+        total += round_up(size_bytes, 64);
+        return at;
+    };
+    size_t at_slot[(int)Slot::count], at_codes[(int)Codes::count][3];
+    for (int i = 0; i < (int)Slot::count; ++i)
+        at_slot[i] = place(i == (int)Slot::logits ? 0 : rows * plan.widths[i] * sizeof(float));
+    for (int i = 0; i < (int)Codes::count; ++i) {
+        const size_t width = plan.code_widths[i];
+        at_codes[i][0] = place(rows * width);
+        at_codes[i][1] = place(rows * (width / kBlock) * sizeof(float));
+        at_codes[i][2] = place(rows * (width / kBlock) * sizeof(int32_t));
+    }
+    row_capacity_ = 0;
+    arena_ = Buffer();
+    arena_ = Buffer(total);
+    for (int i = 0; i < (int)Slot::count; ++i) slots_[i] = reinterpret_cast<float*>(arena_.as() + at_slot[i]);
+    for (int i = 0; i < (int)Codes::count; ++i) {
+        codes_[i] = reinterpret_cast<int8_t*>(arena_.as() + at_codes[i][0]);
+        code_scales_[i] = reinterpret_cast<float*>(arena_.as() + at_codes[i][1]);
+        code_offsets_[i] = reinterpret_cast<int32_t*>(arena_.as() + at_codes[i][2]);
+    }
+    row_capacity_ = rows;
+}
+
+void Session::reserve_cache(size_t tokens) {
+    if (tokens <= cache_capacity_) return;
+    const size_t most = round_up(model_.spec().context, 16);
+    const size_t capacity = std::min(most, std::max(round_up(tokens, 16), std::max<size_t>(64, 2 * cache_capacity_)));
+    const size_t size = kv_bits_ / 8;
+    std::vector<LayerCache> grown(cache_.size());
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < cache_.size(); ++i) {
+        const LayerSpec& layer = model_.spec().layers[i];
+        const size_t heads = layer.key_value_heads, width = layer.head_width, padded = round_up(width, kPanel);
+        grown[i].keys = Buffer(heads * capacity * width * size);
+        grown[i].values = Buffer(heads * capacity * padded * size);
+        bytes += grown[i].keys.size_bytes() + grown[i].values.size_bytes();
+        if (cache_capacity_ == 0) continue;
+        for (size_t head = 0; head < heads; ++head)
+            std::memcpy(grown[i].keys.as() + head * capacity * width * size,
+                        cache_[i].keys.as() + head * cache_capacity_ * width * size, cache_capacity_ * width * size);
+        const size_t panels = heads * padded / kPanel;
+        for (size_t panel = 0; panel < panels; ++panel)
+            std::memcpy(grown[i].values.as() + panel * capacity * kPanel * size,
+                        cache_[i].values.as() + panel * cache_capacity_ * kPanel * size, cache_capacity_ * kPanel * size);
+    }
+    cache_ = std::move(grown);
+    cache_capacity_ = capacity;
+    counters_.kv_bytes = bytes;
+}
+
+void Session::reserve_rotary(size_t positions) {
+    if (positions <= rotary_positions_ || rotary_.empty()) return;
+    positions = std::max(positions, std::min<size_t>(model_.spec().context, 2 * rotary_positions_));
+    for (Rotary& rotary : rotary_) {
+        const size_t half = rotary.width / 2;
+        rotary.cos.resize(positions * half);
+        rotary.sin.resize(positions * half);
+        for (size_t p = rotary_positions_; p < positions; ++p) {
+            for (size_t i = 0; i < half; ++i) {
+                const float angle = (float)p * rotary.frequencies[i];
+                rotary.cos[p * half + i] = (float)std::cos((double)angle);
+                rotary.sin[p * half + i] = (float)std::sin((double)angle);
+            }
+        }
+    }
+    rotary_positions_ = positions;
+}
+
+void Session::reserve_thread_scratch(size_t keys) {
+    if (keys <= thread_score_keys_) return;
+    keys = round_up(keys, 64);
+    thread_score_keys_ = 0;
+    for (Buffer& scores : thread_scores_) scores = Buffer(keys * kTileRows * sizeof(float));
+    thread_score_keys_ = keys;
+}
+
+// ---- requests
+
+void Session::classify(const int32_t* tokens, const size_t* offsets, size_t count, float* logits) {
+    const ModelSpec& spec = model_.spec();
+    if (!spec.classifier) throw Error("wrong_task", "classify needs a model with classes. This one generates text.");
+    for (size_t i = 0; i < count; ++i) {
+        if (offsets[i + 1] <= offsets[i])
+            throw Error("empty_input", "a text must have at least one token. Got none in text " + std::to_string(i) + ".");
+        if (offsets[i + 1] - offsets[i] > (size_t)spec.context)
+            throw Error("too_long", "a text must have at most " + std::to_string(spec.context) + " tokens. Got " +
+                                        std::to_string(offsets[i + 1] - offsets[i]) + " in text " + std::to_string(i) + ".");
+        check_tokens(tokens + offsets[i], offsets[i + 1] - offsets[i]);
+    }
+    for (size_t i = 0; i < count;) {
+        sequences_.clear();
+        positions_.clear();
+        keep_.clear();
+        scratch_tokens_ = 0;
+        rows_ = 0;
+        const size_t begin = i;
+        while (i < count && (rows_ == 0 || rows_ + offsets[i + 1] - offsets[i] <= kRowsOfPass)) {
+            Sequence sequence;
+            sequence.row = rows_;
+            sequence.rows = sequence.length = offsets[i + 1] - offsets[i];
+            sequence.start = scratch_tokens_;
+            sequence.capacity = round_up(sequence.rows, 16);
+            scratch_tokens_ += sequence.capacity;
+            for (size_t p = 0; p < sequence.rows; ++p) positions_.push_back((int32_t)p);
+            keep_.push_back(spec.pooling == Pooling::last ? rows_ + sequence.rows - 1 : rows_);
+            rows_ += sequence.rows;
+            sequences_.push_back(sequence);
+            ++i;
+        }
+        tokens_ = tokens + offsets[begin];
+        float* out = logits + begin * spec.labels.size();
+        run_pass(false, out);
+        check_finite(out, (i - begin) * spec.labels.size());
+    }
+}
+
+void Session::append(const int32_t* tokens, size_t count, bool all_rows, float* logits) {
+    const ModelSpec& spec = model_.spec();
+    if (spec.classifier) throw Error("wrong_task", "append needs a model that generates text. This one classifies.");
+    if (count == 0) throw Error("empty_input", "append needs at least one token. Got none.");
+    if (count > (size_t)spec.context - length_)
+        throw Error("context_full", "a text must have at most " + std::to_string(spec.context) + " tokens (the model's context). Got " +
+                                        std::to_string(count) + " after " + std::to_string(length_) + ".");
+    check_tokens(tokens, count);
+    reserve_cache(length_ + count);
+    const size_t vocabulary = spec.vocabulary;
+    for (size_t done = 0; done < count;) {
+        const size_t rows = std::min(kRowsOfPass, count - done);
+        Sequence sequence;
+        sequence.rows = rows_ = rows;
+        sequence.past = length_ + done;
+        sequence.length = sequence.past + rows;
+        sequences_.assign(1, sequence);
+        positions_.resize(rows);
+        keep_.clear();
+        const bool last = done + rows == count;
+        for (size_t r = 0; r < rows; ++r) {
+            positions_[r] = (int32_t)(sequence.past + r);
+            if (logits && (all_rows || (last && r + 1 == rows))) keep_.push_back(r);
+        }
+        tokens_ = tokens + done;
+        float* out = logits && all_rows ? logits + done * vocabulary : logits;
+        run_pass(true, out);
+        check_finite(out, keep_.size() * vocabulary);
+        done += rows;
+    }
+    length_ += count;
+}
+
+void Session::truncate(size_t length) {
+    if (length > length_)
+        throw Error("bad_argument", "truncate cannot make the state longer. Got " + std::to_string(length) + ", the state has " +
+                                        std::to_string(length_) + " tokens.");
+    length_ = length;
+}
+
+int Session::generate(std::string_view prompt, const Sampling& sampling,
+                      const std::function<bool(std::string_view, int32_t)>& on_text) {
+    sampling.check();
+    if (model_.spec().classifier) throw Error("wrong_task", "generate needs a model that generates text. This one classifies.");
+    const std::vector<int32_t> tokens = model_.encode_prompt(prompt);
+    if (tokens.empty()) throw Error("empty_input", "a prompt must have at least one token. Got none.");
+    if (tokens.size() > (size_t)model_.spec().context)
+        throw Error("too_long", "a prompt must have at most " + std::to_string(model_.spec().context) + " tokens. Got " +
+                                    std::to_string(tokens.size()) + ".");
+    length_ = 0;
+    std::vector<float> logits(model_.spec().vocabulary);
+    append(tokens.data(), tokens.size(), false, logits.data());
+    Sampler sampler(sampling);
+    Utf8Stream text;
+    const int32_t end = model_.tokenizer().end_token();
+    int generated = 0;
+    while (generated < sampling.max_tokens) {
+        const int32_t token = sampler.next(logits.data(), (int32_t)logits.size());
+        if (token == end) break;
+        ++generated;
+        if (!on_text(text.push(model_.tokenizer().decode_token(token)), token)) return generated;
+        if (generated == sampling.max_tokens || length_ == (size_t)model_.spec().context) break;
+        append(&token, 1, false, logits.data());
+    }
+    const std::string rest = text.finish();
+    if (!rest.empty()) on_text(rest, -1);
+    return generated;
+}
+
+// ---- a pass
+
+void Session::run_pass(bool cached, float* logits) {
+    cached_ = cached;
+    reserve_rows(rows_);
+    size_t longest = 0;
+    for (const Sequence& sequence : sequences_) longest = std::max(longest, sequence.length);
+    reserve_thread_scratch(longest);
+    reserve_rotary(longest);
+    if (!cached) {
+        size_t keys = 0, values = 0;
+        for (const LayerSpec& layer : model_.spec().layers) {
+            keys = std::max(keys, (size_t)layer.key_value_heads * layer.head_width);
+            values = std::max(values, (size_t)layer.key_value_heads * round_up(layer.head_width, kPanel));
+        }
+        if (scratch_keys_.size_bytes() < keys * scratch_tokens_ * sizeof(float)) {
+            scratch_keys_ = Buffer(keys * scratch_tokens_ * sizeof(float));
+            scratch_values_ = Buffer(values * scratch_tokens_ * sizeof(float));
+        }
+    }
+    slots_[(int)Slot::logits] = logits;
+    ++counters_.passes;
+    counters_.tokens += rows_;
+    const bool pooled = !model_.plan().selects;
+    struct Pass {
+        Threads& threads;
+        explicit Pass(Threads& t) : threads(t) { threads.begin_pass(); }
+        ~Pass() { threads.end_pass(); }
+    } pass(threads_);
+    for (const Operation& op : model_.plan().operations) {
+        step(op);
+        // Nobody asked for logits: the state is complete once the last layer's keys are stored.
+        if (!pooled && op.kind == Operation::Kind::select && rows_ == 0) return;
+    }
+}
+
+void Session::step(const Operation& op) {
+    switch (op.kind) {
+        case Operation::Kind::embed: return embed();
+        case Operation::Kind::norm: return normalize(op);
+        case Operation::Kind::quantize: return quantize(op);
+        case Operation::Kind::project: return project(op);
+        case Operation::Kind::keys: return store_keys(op);
+        case Operation::Kind::select: return select(op);
+        case Operation::Kind::attend: return attend(op);
+        case Operation::Kind::feed: return feed(op);
+        case Operation::Kind::pool: return pool(op);
+        case Operation::Kind::activate: {
+            const size_t width = stride(op.to[0]);
+            float* x = slot(op.to[0]);
+            threads_.run((int)rows_, [&](int row, int) { kernels_.activate[(int)op.activation](x + row * width, width); });
+            return;
+        }
+    }
+}
+
+Rows Session::rows_of(Slot from, Codes codes) const {
+    Rows rows;
+    rows.f32 = slot(from);
+    rows.f32_stride = stride(from);
+    if (codes != Codes::none) {
+        rows.q = codes_[(int)codes];
+        rows.scale = code_scales_[(int)codes];
+        rows.offset = code_offsets_[(int)codes];
+        rows.q_stride = model_.plan().code_widths[(int)codes];
+    }
+    return rows;
+}
+
+// Columns [begin, begin + count) of a row; both divisible by 32.
+void Session::quantize_row(Codes codes, const float* x, size_t row, size_t begin, size_t count) {
+    const size_t width = model_.plan().code_widths[(int)codes];
+    const size_t block = row * (width / kBlock) + begin / kBlock;
+    kernels_.quantize(x, count, codes_[(int)codes] + row * width + begin, code_scales_[(int)codes] + block,
+                      code_offsets_[(int)codes] + block);
+}
+
+void Session::embed() {
+    const size_t width = model_.spec().width;
+    const Weights& weights = model_.weights();
+    float* x = slot(Slot::x);
+    threads_.run((int)rows_, [&](int row, int) {
+        float* to = x + row * width;
+        model_.read_embedding(tokens_[row], to);
+        if (!weights.token_type.empty()) kernels_.add(to, weights.token_type.data(), width);
+        if (weights.positions) kernels_.add(to, weights.positions + (size_t)positions_[row] * width, width);
+    });
+}
+
+void Session::normalize(const Operation& op) {
+    const size_t width = model_.spec().width;
+    const float epsilon = model_.spec().epsilon;
+    const float* from = slot(op.from);
+    float* to = slot(op.to[0]);
+    threads_.run((int)rows_, [&](int row, int) {
+        const float* x = from + row * width;
+        float* y = to + row * width;
+        if (op.norm->bias.empty()) kernels_.rms_norm(x, op.norm->weight.data(), width, epsilon, y);
+        else kernels_.layer_norm(x, op.norm->weight.data(), op.norm->bias.data(), width, epsilon, y);
+        if (op.out != Codes::none) quantize_row(op.out, y, row, 0, width);
+    });
+}
+
+void Session::quantize(const Operation& op) {
+    const float* x = slot(op.from);
+    const size_t x_stride = stride(op.from);
+    threads_.run((int)rows_, [&](int row, int) { quantize_row(op.out, x + row * x_stride, row, 0, op.width); });
+}
+
+// Panels a task takes: enough tasks to share out, few enough that a tile of several panels fits in one.
+static int task_panels(int panels, int threads) {
+    const int even = (panels + threads * 4 - 1) / (threads * 4);
+    return std::max(4, std::min(16, (even + 3) / 4 * 4));
+}
+
+void Session::project(const Operation& op) {
+    const Rows in = rows_of(op.from, op.in);
+    int total = 0;
+    for (int i = 0; i < op.weights; ++i) total += op.weight[i]->w.panels();
+    const int chunk = task_panels(total, threads_.count());
+    int first[4] = {0};
+    for (int i = 0; i < op.weights; ++i) {
+        first[i + 1] = first[i] + (op.weight[i]->w.panels() + chunk - 1) / chunk;
+        counters_.weight_bytes_read += op.weight[i]->w.size_bytes();
+    }
+    if (op.head) counters_.head_rows += rows_;
+    const int rows = (int)rows_;
+    threads_.run(first[op.weights], [&](int task, int) {
+        int i = 0;
+        while (task >= first[i + 1]) ++i;
+        const Linear& linear = *op.weight[i];
+        Output out;
+        out.y = slot(op.to[i]);
+        out.stride = stride(op.to[i]);
+        out.bias = linear.bias_or_null();
+        out.add = op.add;
+        const int begin = (task - first[i]) * chunk;
+        linear.w.product(kernels_)(linear.w.view(), in, rows, out, begin, std::min(begin + chunk, linear.w.panels()));
+    });
+}
+
+KeyValues Session::key_values(int layer, const Sequence& sequence) const {
+    const LayerSpec& s = model_.spec().layers[layer];
+    KeyValues out;
+    if (cached_) {
+        out.keys = cache_[layer].keys.as();
+        out.values = cache_[layer].values.as();
+        out.capacity = cache_capacity_;
+        out.size = kv_bits_ / 8;
+    } else {
+        out.keys = scratch_keys_.as() + sequence.start * s.key_value_heads * s.head_width * sizeof(float);
+        out.values = scratch_values_.as() + sequence.start * s.key_value_heads * round_up(s.head_width, kPanel) * sizeof(float);
+        out.capacity = sequence.capacity;
+        out.size = 4;
+    }
+    return out;
+}
+
+void Session::rotate(float* x, int position, const LayerSpec& layer) const {
+    if (model_.spec().rotary_base <= 0) return;
+    const Rotary* rotary = rotary_.data();
+    while (rotary->width != layer.head_width) ++rotary;
+    const size_t half = layer.head_width / 2, at = (size_t)position * half;
+    (model_.spec().rotary_pairs ? kernels_.rotate_pairs : kernels_.rotate_halves)(x, rotary->cos.data() + at, rotary->sin.data() + at, half);
+}
+
+namespace {
+
+template <class Value>
+void scatter(const KeyValues& to, int head, int width, size_t position, const Value* key, const Value* value) {
+    Value* keys = reinterpret_cast<Value*>(to.keys) + (size_t)head * to.capacity * width + position / kPanel * kPanel * width + position % kPanel;
+    for (int d = 0; d < width; ++d) keys[(size_t)d * kPanel] = key[d];
+    const size_t padded = round_up(width, kPanel);
+    Value* values = reinterpret_cast<Value*>(to.values) + (size_t)head * to.capacity * padded + position * kPanel;
+    for (int d = 0; d < width; d += kPanel)
+        std::memcpy(values + (size_t)(d / kPanel) * to.capacity * kPanel, value + d, std::min(kPanel, width - d) * sizeof(Value));
+}
+
+}  // namespace
+
+void Session::store_keys(const Operation& op) {
+    const LayerSpec& s = model_.spec().layers[op.layer];
+    const LayerWeights& weights = model_.weights().layers[op.layer];
+    const int width = s.head_width;
+    std::vector<int> owner(rows_);
+    for (size_t i = 0; i < sequences_.size(); ++i)
+        for (size_t r = 0; r < sequences_[i].rows; ++r) owner[sequences_[i].row + r] = (int)i;
+    threads_.run((int)rows_, [&](int row, int) {
+        const KeyValues to = key_values(op.layer, sequences_[owner[row]]);
+        const int position = positions_[row];
+        for (int head = 0; head < s.key_value_heads; ++head) {
+            float* key = slot(Slot::k) + row * stride(Slot::k) + (size_t)head * width;
+            const float* value = slot(Slot::v) + row * stride(Slot::v) + (size_t)head * width;
+            if (s.qk_norm) kernels_.rms_norm(key, weights.k_norm.data(), width, model_.spec().epsilon, key);
+            rotate(key, position, s);
+            if (to.size == 4) {
+                scatter(to, head, width, position, key, value);
+            } else {
+                uint16_t half_key[1024], half_value[1024];
+                kernels_.to_half(key, half_key, width);
+                kernels_.to_half(value, half_value, width);
+                scatter(to, head, width, position, half_key, half_value);
+            }
+        }
+    });
+}
+
+void Session::select(const Operation&) {
+    if (keep_.size() == rows_) return;
+    const size_t width = model_.spec().width;
+    const size_t codes = model_.plan().code_widths[(int)Codes::first];
+    const bool normed = !model_.spec().post_norm;
+    size_t sequence = 0, begin = 0;
+    for (size_t i = 0; i < keep_.size(); ++i) {
+        const size_t row = keep_[i];
+        while (row >= sequences_[sequence].row + sequences_[sequence].rows) {
+            sequences_[sequence].row = begin;
+            sequences_[sequence].rows = i - begin;
+            begin = i;
+            ++sequence;
+        }
+        if (row == i) continue;
+        std::memcpy(slot(Slot::x) + i * width, slot(Slot::x) + row * width, width * sizeof(float));
+        if (normed) std::memcpy(slot(Slot::h) + i * width, slot(Slot::h) + row * width, width * sizeof(float));
+        if (codes) {
+            const int c = (int)Codes::first;
+            const size_t blocks = codes / kBlock;
+            std::memcpy(codes_[c] + i * codes, codes_[c] + row * codes, codes);
+            std::memcpy(code_scales_[c] + i * blocks, code_scales_[c] + row * blocks, blocks * sizeof(float));
+            std::memcpy(code_offsets_[c] + i * blocks, code_offsets_[c] + row * blocks, blocks * sizeof(int32_t));
+        }
+        positions_[i] = positions_[row];
+    }
+    for (; sequence < sequences_.size(); ++sequence) {
+        sequences_[sequence].row = begin;
+        sequences_[sequence].rows = keep_.size() - begin;
+        begin = keep_.size();
+    }
+    rows_ = keep_.size();
+}
+
+void Session::attend(const Operation& op) {
+    const LayerSpec& s = model_.spec().layers[op.layer];
+    const int group = s.heads / s.key_value_heads;
+    tiles_.clear();
+    for (const Sequence& sequence : sequences_) {
+        if (sequence.rows == 1 && group > 1) {   // the query heads that share a key head go together
+            for (int head = 0; head < s.heads; head += group)
+                for (int h = 0; h < group; h += (int)kTileRows)
+                    tiles_.push_back({&sequence, sequence.row, 1, head + h, std::min((int)kTileRows, group - h)});
+            continue;
+        }
+        for (int head = 0; head < s.heads; ++head)
+            for (size_t r = 0; r < sequence.rows; r += kTileRows)
+                tiles_.push_back({&sequence, sequence.row + r, std::min(kTileRows, sequence.rows - r), head, 1});
+    }
+    // few tiles are shared out one by one, many in runs
+    const size_t run = tiles_.size() / ((size_t)threads_.count() * 16) + 1;
+    threads_.run((int)((tiles_.size() + run - 1) / run), [&](int task, int thread) {
+        const size_t end = std::min(tiles_.size(), (task + 1) * run);
+        for (size_t i = task * run; i < end; ++i) attend_tile(op, tiles_[i], thread);
+    });
+}
+
+void Session::attend_tile(const Operation& op, const Tile& tile, int thread) {
+    const LayerSpec& s = model_.spec().layers[op.layer];
+    const LayerWeights& weights = model_.weights().layers[op.layer];
+    const bool causal = model_.spec().causal;
+    const int width = s.head_width, key_head = tile.head / (s.heads / s.key_value_heads);
+    const int n = (int)tile.rows * tile.heads;
+    const KeyValues kv = key_values(op.layer, *tile.sequence);
+    const size_t q_step = tile.heads > 1 ? width : stride(Slot::q), mixed_step = tile.heads > 1 ? width : stride(Slot::mixed);
+    float* q = slot(Slot::q) + tile.row * stride(Slot::q) + (size_t)tile.head * width;
+    float* mixed = slot(Slot::mixed) + tile.row * stride(Slot::mixed) + (size_t)tile.head * width;
+    const auto row_of = [&](int i) { return tile.heads > 1 ? tile.row : tile.row + i; };
+    const auto valid = [&](int i) { return causal ? (size_t)positions_[row_of(i)] + 1 : tile.sequence->length; };
+    const size_t length = valid(n - 1);
+    const float scale = 1.0f / std::sqrt((float)width);
+    for (int i = 0; i < n; ++i) {
+        if (s.qk_norm) kernels_.rms_norm(q + i * q_step, weights.q_norm.data(), width, model_.spec().epsilon, q + i * q_step);
+        rotate(q + i * q_step, positions_[row_of(i)], s);
+        kernels_.scale(q + i * q_step, scale, width);
+    }
+    const Product product = kv.size == 4 ? kernels_.f32 : kernels_.f16;
+    float* scores = thread_scores_[thread].as<float>();
+    Matrix keys;
+    keys.data = kv.keys + (size_t)key_head * kv.capacity * width * kv.size;
+    keys.panel_stride = (size_t)width * kPanel * kv.size;
+    keys.rows = (int)length;
+    keys.cols = width;
+    Rows queries;
+    queries.f32 = q;
+    queries.f32_stride = q_step;
+    product(keys, queries, n, Output{scores, thread_score_keys_, nullptr, false}, 0, (int)((length + kPanel - 1) / kPanel));
+    float sums[kTileRows];
+    for (int i = 0; i < n; ++i) sums[i] = kernels_.softmax(scores + i * thread_score_keys_, valid(i), length);
+    Matrix values;
+    values.data = kv.values + (size_t)key_head * kv.capacity * round_up(width, kPanel) * kv.size;
+    values.panel_stride = kv.capacity * kPanel * kv.size;
+    values.rows = width;
+    values.cols = (int)length;
+    Rows shares;
+    shares.f32 = scores;
+    shares.f32_stride = thread_score_keys_;
+    product(values, shares, n, Output{mixed, mixed_step, nullptr, false}, 0, (width + kPanel - 1) / kPanel);
+    for (int i = 0; i < n; ++i) {
+        kernels_.scale(mixed + i * mixed_step, 1.0f / sums[i], width);
+        if (op.out != Codes::none) quantize_row(op.out, mixed + i * mixed_step, row_of(i), (size_t)(tile.head + (tile.heads > 1 ? i : 0)) * width, width);
+    }
+}
+
+void Session::feed(const Operation& op) {
+    const LayerSpec& s = model_.spec().layers[op.layer];
+    const LayerWeights& weights = model_.weights().layers[op.layer];
+    const Rows in = rows_of(op.from, op.in);
+    const int rows = (int)rows_, panels = weights.up.w.panels();
+    const int chunk = task_panels(panels, threads_.count());
+    counters_.weight_bytes_read += weights.up.w.size_bytes() + (s.gated ? weights.gate.w.size_bytes() : 0);
+    threads_.run((panels + chunk - 1) / chunk, [&](int task, int) {
+        const int begin = task * chunk, end = std::min(begin + chunk, panels);
+        const size_t from = (size_t)begin * kPanel, to = std::min<size_t>((size_t)end * kPanel, s.feedforward_width);
+        const Output up{slot(Slot::up), stride(Slot::up), weights.up.bias_or_null(), false};
+        weights.up.w.product(kernels_)(weights.up.w.view(), in, rows, up, begin, end);
+        if (s.gated) {
+            const Output gate{slot(Slot::gate), stride(Slot::gate), weights.gate.bias_or_null(), false};
+            weights.gate.w.product(kernels_)(weights.gate.w.view(), in, rows, gate, begin, end);
+        }
+        for (int row = 0; row < rows; ++row) {
+            float* x = up.y + row * up.stride + from;
+            if (s.gated) {
+                float* gate = slot(Slot::gate) + row * stride(Slot::gate) + from;
+                kernels_.activate[(int)s.activation](gate, to - from);
+                kernels_.multiply(x, gate, to - from);
+            } else {
+                kernels_.activate[(int)s.activation](x, to - from);
+            }
+            if (op.out != Codes::none) quantize_row(op.out, x, row, from, to - from);
+        }
+    });
+}
+
+void Session::pool(const Operation& op) {
+    const size_t width = model_.spec().width;
+    threads_.run((int)sequences_.size(), [&](int i, int) {
+        const Sequence& sequence = sequences_[i];
+        float* mean = slot(op.to[0]) + (size_t)i * width;
+        const float* x = slot(op.from) + sequence.row * width;
+        std::memcpy(mean, x, width * sizeof(float));
+        for (size_t r = 1; r < sequence.rows; ++r) kernels_.add(mean, x + r * width, width);
+        kernels_.scale(mean, 1.0f / (float)sequence.rows, width);
+    });
+    rows_ = sequences_.size();
+}
+
+}  // namespace sw

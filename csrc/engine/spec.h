@@ -1,0 +1,59 @@
+// What the file says the model is: ModelSpec of the Python side, in C++.
+// Enters: a file's metadata (the key smallwright.model, or the native keys of llama, qwen2, qwen3, bert), hostile.
+// Leaves: a description whose numbers are bounded and consistent. Not here: the tensors.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "file/gguf.h"
+#include "kernels/kernels.h"
+
+namespace sw {
+
+enum class Pooling { first, mean, last };
+
+struct LayerSpec {
+    int heads = 0;
+    int key_value_heads = 0;
+    int head_width = 0;
+    bool bias = false;
+    bool output_bias = false;
+    bool qk_norm = false;
+    int feedforward_width = 0;
+    bool gated = true;
+    bool feedforward_bias = false;
+    Activation activation = Activation::silu;
+};
+
+struct ModelSpec {
+    std::string architecture;
+    int width = 0;
+    int context = 0;
+    bool causal = true;
+    int vocabulary = 0;
+    int positions = 0;        // rows of the learned table; 0: rotary
+    int token_types = 0;      // rows of the segment table; 0: none
+    bool embedding_norm = false;
+    bool layer_norm = false;  // else RMS
+    float epsilon = 1e-5f;
+    bool post_norm = false;
+    float rotary_base = 0;    // 0: learned positions
+    bool rotary_pairs = false;   // (2i, 2i + 1) rather than (i, i + width / 2)
+    std::vector<LayerSpec> layers;
+    // the head of the task
+    bool classifier = false;
+    bool tied = false;
+    Pooling pooling = Pooling::first;
+    bool pooler = false;
+    bool output_bias = false;
+    std::vector<std::string> labels;
+    float temperature = 1.0f;
+    bool own = false;         // read from smallwright.model
+
+    // Throws Error kinds "missing_key", "wrong_type", "bad_json", "bad_model", "unsupported_architecture", "missing_tensor".
+    static ModelSpec read(const File& file);
+};
+
+}  // namespace sw

@@ -1,0 +1,132 @@
+// Every tensor that the description demands, checked and packed.
+#include <cstring>
+
+#include "engine/plan.h"
+
+namespace sw {
+namespace {
+
+struct Loader {
+    const File& file;
+    const ModelSpec& spec;
+    Weights& out;
+
+    const Tensor& expect(const std::string& name, uint64_t cols, uint64_t rows) const {
+        const Tensor& tensor = file.get_tensor(name);
+        bool fits = tensor.dims[0] == cols && tensor.dims[1] == rows;
+        for (int i = 2; i < 4; ++i) fits = fits && tensor.dims[i] == 1;
+        if (!fits)
+            throw Error("bad_shape", "a tensor must have the shape that the model's description demands, (" + std::to_string(rows) + ", " +
+                                         std::to_string(cols) + "). Got (" + std::to_string(tensor.dims[1]) + ", " +
+                                         std::to_string(tensor.dims[0]) + ") in tensor " + name + ".");
+        return tensor;
+    }
+
+    const Tensor& expect_rows(const std::string& name, uint64_t cols, uint64_t rows) const {
+        const Tensor& tensor = expect(name, cols, rows);
+        if (tensor.type == Type::i8 || tensor.type == Type::i32)
+            throw Error("bad_type", "a table must be F32, F16, Q8_0 or Q4_0. Got an integer type in tensor " + name + ".");
+        if ((tensor.type == Type::q8_0 || tensor.type == Type::q4_0) && cols % kBlock != 0)
+            throw Error("bad_shape", "columns of a quantised table must be divisible by 32. Got " + std::to_string(cols) + " in tensor " + name + ".");
+        return tensor;
+    }
+
+    std::vector<float> vector(const std::string& name, uint64_t size) const {
+        const Tensor& tensor = expect(name, size, 1);
+        if (tensor.type != Type::f32)
+            throw Error("bad_type", "norms and biases must be F32. Got type " + std::to_string((uint32_t)tensor.type) + " in tensor " + name + ".");
+        std::vector<float> values(size);
+        std::memcpy(values.data(), tensor.data, size * sizeof(float));
+        out.parameters += size;
+        return values;
+    }
+
+    Norm norm(const std::string& name) const {
+        Norm norm;
+        norm.weight = vector(name + ".weight", spec.width);
+        if (spec.layer_norm) norm.bias = vector(name + ".bias", spec.width);
+        return norm;
+    }
+
+    Linear linear(const std::string& name, uint64_t rows, uint64_t cols, bool bias) const {
+        const Tensor& tensor = expect(name + ".weight", cols, rows);
+        Linear linear;
+        linear.w = PackedMatrix(tensor);
+        file.release(tensor);
+        if (bias) linear.bias = vector(name + ".bias", rows);
+        out.parameters += rows * cols;
+        out.packed_bytes += linear.w.size_bytes();
+        return linear;
+    }
+
+    LayerWeights layer(size_t index) const {
+        const LayerSpec& s = spec.layers[index];
+        const std::string block = "blk." + std::to_string(index) + ".";
+        const uint64_t width = spec.width, query = (uint64_t)s.heads * s.head_width, keys = (uint64_t)s.key_value_heads * s.head_width;
+        LayerWeights w;
+        w.mixer_norm = norm(block + (spec.post_norm ? "attn_output_norm" : "attn_norm"));
+        w.feedforward_norm = norm(block + (spec.post_norm ? "layer_output_norm" : "ffn_norm"));
+        w.q = linear(block + "attn_q", query, width, s.bias);
+        w.k = linear(block + "attn_k", keys, width, s.bias);
+        w.v = linear(block + "attn_v", keys, width, s.bias);
+        if (s.qk_norm) {
+            w.q_norm = vector(block + "attn_q_norm.weight", s.head_width);
+            w.k_norm = vector(block + "attn_k_norm.weight", s.head_width);
+        }
+        w.output = linear(block + "attn_output", width, query, s.output_bias);
+        if (s.gated) w.gate = linear(block + "ffn_gate", s.feedforward_width, width, s.feedforward_bias);
+        w.up = linear(block + "ffn_up", s.feedforward_width, width, s.feedforward_bias);
+        w.down = linear(block + "ffn_down", width, s.feedforward_width, s.feedforward_bias);
+        return w;
+    }
+};
+
+}  // namespace
+
+Weights Weights::load(const File& file, const ModelSpec& spec) {
+    Weights weights;
+    const Loader load{file, spec, weights};
+    const Tensor& table = load.expect_rows("token_embd.weight", spec.width, spec.vocabulary);
+    if (spec.positions) {
+        const Tensor& positions = load.expect_rows("position_embd.weight", spec.width, spec.positions);
+        if (positions.type == Type::f32) {
+            weights.positions = reinterpret_cast<const float*>(positions.data);
+        } else {
+            weights.position_rows.resize((size_t)spec.positions * spec.width);
+            for (int row = 0; row < spec.positions; ++row)
+                read_tensor_row(select_kernels("ref"), positions, row, weights.position_rows.data() + (size_t)row * spec.width);
+            weights.positions = weights.position_rows.data();
+        }
+        weights.parameters += (uint64_t)spec.positions * spec.width;
+    }
+    if (spec.token_types) {
+        const Tensor& types = load.expect_rows("token_types.weight", spec.width, spec.token_types);
+        weights.token_type.resize(spec.width);
+        read_tensor_row(select_kernels("ref"), types, 0, weights.token_type.data());
+        weights.parameters += (uint64_t)spec.token_types * spec.width;
+    }
+    if (spec.embedding_norm) weights.embedding_norm = load.norm("token_embd_norm");
+    if (spec.rotary_base > 0 && file.find_tensor("rope_freqs.weight")) {
+        weights.rotary_factors = load.vector("rope_freqs.weight", spec.layers[0].head_width / 2);
+        for (float factor : weights.rotary_factors)
+            if (!(factor > 0)) throw Error("bad_model", "rotary factors must be positive. Got another in tensor rope_freqs.weight.");
+        for (const LayerSpec& layer : spec.layers)
+            if (layer.head_width != spec.layers[0].head_width)
+                throw Error("bad_shape", "rope_freqs.weight needs heads of one width. Got several.");
+    }
+    for (size_t i = 0; i < spec.layers.size(); ++i) weights.layers.push_back(load.layer(i));
+    if (!spec.post_norm) weights.final_norm = load.norm("output_norm");
+    if (spec.classifier) {
+        if (spec.pooler) weights.pooler = load.linear("cls", spec.width, spec.width, true);
+        weights.head = load.linear("cls.output", spec.labels.size(), spec.width, spec.output_bias);
+    } else {
+        weights.head = load.linear(spec.tied ? "token_embd" : "output", spec.vocabulary, spec.width, false);
+    }
+    if (spec.classifier || !spec.tied) {
+        weights.table = &table;
+        weights.parameters += (uint64_t)spec.vocabulary * spec.width;
+    }
+    return weights;
+}
+
+}  // namespace sw

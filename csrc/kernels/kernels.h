@@ -1,0 +1,90 @@
+// The engine's inner loops as one table of functions; ref.cpp, avx2.cpp and avx512.cpp each fill one.
+// Enters: raw pointers, already checked (kernels check nothing). Leaves: numbers that are bit-identical in every table:
+// each output has its own accumulator and a fixed order of additions, multiply and add are never fused, and reductions
+// use fixed lanes and a fixed final tree. Not here: shapes, memory, threads.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace sw {
+
+constexpr int kPanel = 16;   // output rows that are interleaved in one panel
+constexpr int kBlock = 32;   // inputs that share one scale
+
+// A packed (rows, cols) matrix: panels of 16 rows, the last one padded with zeros. Panel p begins at
+// data + p * panel_stride; within it, with r the row in the panel:
+//   f32, f16  [cols][16]                        value of row r at [k][r]
+//   q8_0      [cols / 32][8][16][4] bytes       value + 128 of inputs 4 g .. 4 g + 3 at [block][g][r]
+//   q4_0      [cols / 32][4][16][4] bytes       value + 8 of group g in the low, of group g + 4 in the high nibble
+// and f16 scales [rows / 16][cols / 32][16] for the quantised ones.
+struct Matrix {
+    const uint8_t* data = nullptr;
+    const uint16_t* scales = nullptr;
+    size_t panel_stride = 0;   // bytes
+    int rows = 0;
+    int cols = 0;
+};
+
+// n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride with scale and offset at
+// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes.
+struct Rows {
+    const float* f32 = nullptr;
+    size_t f32_stride = 0;
+    const int8_t* q = nullptr;
+    const float* scale = nullptr;
+    const int32_t* offset = nullptr;
+    size_t q_stride = 0;
+};
+
+// y[t * stride + row] = dot (+ bias[row]); when `add` is set the result is added to what y holds.
+struct Output {
+    float* y = nullptr;
+    size_t stride = 0;
+    const float* bias = nullptr;
+    bool add = false;
+};
+
+using Product = void (*)(const Matrix& w, const Rows& x, int n, const Output& out, int panel_begin, int panel_end);
+using Elementwise = void (*)(float* x, size_t n);
+
+enum class Activation { silu = 0, gelu = 1, gelu_tanh = 2, relu = 3, tanh = 4 };
+constexpr int kActivations = 5;
+
+struct Kernels {
+    const char* name;
+    Product f32, f16, q8_0, q4_0;
+    // k values to codes in [-127, 127] by blocks of 32: scale = max|x| / 127, ties to even. A block with a NaN or an
+    // infinity gets a scale that is not finite, so that it reaches the logits.
+    void (*quantize)(const float* x, size_t k, int8_t* q, float* scale, int32_t* offset);
+    Elementwise activate[kActivations];
+    Elementwise exp;
+    Elementwise erf;
+    void (*multiply)(float* y, const float* x, size_t n);   // y *= x
+    void (*add)(float* y, const float* x, size_t n);        // y += x
+    void (*scale)(float* y, float factor, size_t n);        // y *= factor
+    void (*rms_norm)(const float* x, const float* weight, size_t n, float epsilon, float* y);
+    void (*layer_norm)(const float* x, const float* weight, const float* bias, size_t n, float epsilon, float* y);
+    // Softmax of the first `valid` scores in place, zeros up to `length`; not divided by the sum, which is returned.
+    float (*softmax)(float* scores, size_t valid, size_t length);
+    // Rotates pairs by the angles of one position; `half` values in cos and sin, 2 * half in x.
+    void (*rotate_halves)(float* x, const float* cos, const float* sin, size_t half);
+    void (*rotate_pairs)(float* x, const float* cos, const float* sin, size_t half);
+    // f32 to f16, nearest even, saturating at +-65504 (a cache must not turn large into infinite).
+    void (*to_half)(const float* x, uint16_t* y, size_t n);
+    void (*from_half)(const uint16_t* x, float* y, size_t n);
+};
+
+extern const Kernels kernels_ref;
+#if defined(SW_X86)
+extern const Kernels kernels_avx2;
+extern const Kernels kernels_avx512;
+#endif
+
+// The best table that CPU and operating system support, or the one that SMALLWRIGHT_ISA names.
+// Throws Error kind "unsupported_isa" when that name is unknown or cannot run here.
+const Kernels& select_kernels();
+// The same by name; the empty name means the best.
+const Kernels& select_kernels(const char* name);
+
+}  // namespace sw

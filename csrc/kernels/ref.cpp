@@ -1,0 +1,123 @@
+// The readable meaning of every kernel; it runs everywhere and is what the other tables are tested against.
+#include "kernels/kernels.h"
+
+namespace sw {
+namespace {
+
+typedef float LanesFwd __attribute__((vector_size(64)));
+
+inline float half_to_float(uint16_t h) {
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = (h >> 10) & 31, mantissa = h & 1023, u;
+    if (exponent == 31) {
+        u = sign | 0x7f800000 | (mantissa << 13) | (mantissa ? 0x400000u : 0u);   // NaNs are made quiet
+    } else if (exponent != 0) {
+        u = sign | ((exponent + 112) << 23) | (mantissa << 13);
+    } else {
+        float value = (float)mantissa * 5.9604644775390625e-8f;   // 2^-24: exact
+        __builtin_memcpy(&u, &value, 4);
+        u |= sign;
+    }
+    float f;
+    __builtin_memcpy(&f, &u, 4);
+    return f;
+}
+
+inline uint16_t float_to_half(float f) {
+    uint32_t u;
+    __builtin_memcpy(&u, &f, 4);
+    uint32_t sign = (u >> 16) & 0x8000, a = u & 0x7fffffff;
+    if (a > 0x7f800000) return (uint16_t)(sign | 0x7e00 | ((a >> 13) & 0x3ff));
+    if (a >= 0x47800000) return (uint16_t)(sign | 0x7c00);
+    if (a < 0x38800000) {   // subnormal: adding 0.5 leaves the rounded mantissa in the low bits
+        float v;
+        __builtin_memcpy(&v, &a, 4);
+        v += 0.5f;
+        __builtin_memcpy(&a, &v, 4);
+        return (uint16_t)(sign | (a - 0x3f000000));
+    }
+    a += 0xfff + ((a >> 13) & 1);
+    return (uint16_t)(sign | ((a - 0x38000000) >> 13));
+}
+
+inline void to_half_lanes(LanesFwd v, uint16_t* y) {
+    for (int i = 0; i < 16; ++i) y[i] = float_to_half(v[i]);
+}
+
+inline LanesFwd from_half_lanes(const uint16_t* x) {
+    LanesFwd v{};
+    for (int i = 0; i < 16; ++i) v[i] = half_to_float(x[i]);
+    return v;
+}
+
+#include "kernels/elementwise.inc"
+
+void write(const float* acc, int row, int rows, int t, const Output& out) {
+    for (int r = 0; r < kPanel && row + r < rows; ++r) {
+        float v = acc[r];
+        if (out.bias) v = v + out.bias[row + r];
+        float* y = out.y + (size_t)t * out.stride + row + r;
+        *y = out.add ? *y + v : v;
+    }
+}
+
+template <bool Half>
+void product_float(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
+    for (int p = begin; p < end; ++p) {
+        const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
+        for (int t = 0; t < n; ++t) {
+            const float* row = x.f32 + (size_t)t * x.f32_stride;
+            float acc[kPanel] = {};
+            for (int k = 0; k < w.cols; ++k) {
+                for (int r = 0; r < kPanel; ++r) {
+                    size_t at = (size_t)k * kPanel + r;
+                    float value = Half ? half_to_float(((const uint16_t*)panel)[at]) : ((const float*)panel)[at];
+                    acc[r] = acc[r] + value * row[k];
+                }
+            }
+            write(acc, p * kPanel, w.rows, t, out);
+        }
+    }
+}
+
+template <int Bits>
+void product_quantized(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
+    const int blocks = w.cols / kBlock;
+    const size_t block_bytes = (size_t)kPanel * kBlock * Bits / 8;
+    for (int p = begin; p < end; ++p) {
+        const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
+        const uint16_t* scales = w.scales + (size_t)p * blocks * kPanel;
+        for (int t = 0; t < n; ++t) {
+            const int8_t* q = x.q + (size_t)t * x.q_stride;
+            const size_t first = (size_t)t * (x.q_stride / kBlock);
+            float acc[kPanel] = {};
+            for (int b = 0; b < blocks; ++b) {
+                const uint8_t* block = panel + (size_t)b * block_bytes;
+                for (int r = 0; r < kPanel; ++r) {
+                    int32_t dot = x.offset[first + b] * (Bits == 8 ? 16 : 1);
+                    for (int k = 0; k < kBlock; ++k) {
+                        int group = k / 4;
+                        int32_t code;
+                        if (Bits == 8) {
+                            code = block[(group * kPanel + r) * 4 + k % 4];
+                        } else {
+                            uint8_t pair = block[((group % 4) * kPanel + r) * 4 + k % 4];
+                            code = group < 4 ? pair & 15 : pair >> 4;
+                        }
+                        dot += code * q[b * kBlock + k];
+                    }
+                    float factor = half_to_float(scales[(size_t)b * kPanel + r]) * x.scale[first + b];
+                    acc[r] = acc[r] + (float)dot * factor;
+                }
+            }
+            write(acc, p * kPanel, w.rows, t, out);
+        }
+    }
+}
+
+}  // namespace
+
+extern const Kernels kernels_ref;
+const Kernels kernels_ref = make_table("ref", product_float<false>, product_float<true>, product_quantized<8>,
+                                       product_quantized<4>);
+
+}  // namespace sw

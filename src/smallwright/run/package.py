@@ -1,0 +1,264 @@
+"""An opened package: classify, generate, stream.
+
+Enters: texts or tokens. Leaves: ``Prediction``, text, logits.
+Not here: the arithmetic, the tokenizer and the file format, which are the engine's (``csrc/``).
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from types import TracebackType
+from typing import Any, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallwright.errors import EngineError
+from smallwright.run import _engine
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The answer to one text.
+
+    ``confidence`` is the calibrated probability of ``label``; ``truncated`` tells that the text was longer than the
+    model's context and was cut at its end.
+    """
+
+    label: str
+    confidence: float
+    truncated: bool
+    labels: tuple[str, ...]
+    values: NDArray[np.float32]
+
+    @property
+    def probabilities(self) -> dict[str, float]:
+        """Every label with its calibrated probability, in the package's order."""
+        return {label: float(value) for label, value in zip(self.labels, self.values, strict=True)}
+
+
+def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 16) -> Package:
+    """Open a package.
+
+    Args:
+        path: a GGUF file.
+        threads: 1 or more; 0 means all cores that this process may use.
+        kv_bits: 16 or 32, the precision of a generating model's keys and values.
+
+    Raises:
+        PackageError: the file is missing, damaged or of an unknown kind; ``kind`` names how.
+        EngineError: an argument is out of range, or SMALLWRIGHT_ISA names kernels that cannot run here.
+    """
+    return Package(path, threads=threads, kv_bits=kv_bits)
+
+
+class Package:
+    """A package in memory with one session. Use one instance per thread; close it, or use it as a context manager."""
+
+    def __init__(self, path: str | PathLike[str], *, threads: int = 0, kv_bits: int = 16) -> None:
+        for name, value in (("threads", threads), ("kv_bits", kv_bits)):
+            if not isinstance(value, int) or not -(2**31) <= value < 2**31:
+                raise EngineError(f"{name} must be a whole number. Got {value!r}.")
+        self.path = fspath(path)
+        model = _engine.open(self.path)
+        self._model: Any = model
+        self._session: Any = _engine.Session(model, threads, kv_bits)
+        self.task: str = model.task
+        self.labels: tuple[str, ...] = tuple(model.labels)
+        self.context: int = model.context
+        self.vocabulary: int = model.vocabulary
+        self.temperature: float = model.temperature
+        self.description: dict[str, Any] = json.loads(model.description)
+
+    def __enter__(self) -> Package:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the memory. A closed package refuses every request."""
+        self._session = self._model = None
+
+    # ---- classification
+
+    @overload
+    def classify(self, texts: str) -> Prediction: ...
+    @overload
+    def classify(self, texts: Sequence[str]) -> list[Prediction]: ...
+    def classify(self, texts: str | Sequence[str]) -> Prediction | list[Prediction]:
+        """The label of a text, or of each of several texts (which share the passes over the weights).
+
+        Raises:
+            EngineError: the package generates text, or a text has no tokens.
+        """
+        many = [texts] if isinstance(texts, str) else list(texts)
+        logits, truncated = self._opened().classify_texts(_clean(many))
+        probabilities = _softmax(logits / np.float32(self.temperature))
+        out = [
+            Prediction(self.labels[int(np.argmax(row))], float(np.max(row)), cut, self.labels, row)
+            for row, cut in zip(probabilities, truncated, strict=True)
+        ]
+        return out[0] if isinstance(texts, str) else out
+
+    def classify_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Raw class logits (N, C) float32, not divided by the calibration temperature."""
+        logits: NDArray[np.float32] = self._opened().classify_texts(_clean(list(texts)))[0]
+        return logits
+
+    def classify_tokens(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Raw class logits (N, C) float32 of sequences of tokens, taken as they are (no special tokens are added)."""
+        offsets = np.zeros(len(sequences) + 1, np.int64)
+        offsets[1:] = np.cumsum([len(tokens) for tokens in sequences])
+        flat = _tokens([token for tokens in sequences for token in tokens])
+        logits: NDArray[np.float32] = self._opened().classify_tokens(flat, offsets)
+        return logits
+
+    # ---- tokens
+
+    def tokenize(self, text: str, add_special: bool = True) -> list[int]:
+        """Tokens of a text, with the model's prefix and suffix unless ``add_special`` is false."""
+        self._opened()
+        return list(self._model.encode(_clean([text])[0], add_special))
+
+    def detokenize(self, tokens: Sequence[int]) -> str:
+        """Text of tokens; special ones are skipped."""
+        self._opened()
+        return str(self._model.decode(_tokens(tokens)))
+
+    # ---- generation
+
+    def logits(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Teacher-forced logits (T, V) float32 of tokens (T,), in a fresh state: row t predicts token t + 1."""
+        session = self._opened()
+        session.truncate(0)
+        logits: NDArray[np.float32] = session.append(_tokens(tokens), True)
+        return logits
+
+    def generate(
+        self,
+        prompt: str,
+        max_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> str:
+        """The continuation of a prompt, until the end token, the context or ``max_tokens``.
+
+        Args:
+            prompt: any text; the model's prefix is put before it.
+            max_tokens: at least 1.
+            temperature: 0 takes the likeliest token (the lowest index wins ties); above 0 samples.
+            top_k: sample among the k likeliest; 0 means all.
+            top_p: sample among the likeliest that together have this probability; 1 means all.
+            seed: of the sampling; equal seeds give equal texts.
+
+        Raises:
+            EngineError: the package classifies, an argument is out of range, or the prompt is longer than the context.
+        """
+        pieces: list[str] = []
+
+        def collect(text: str, _token: int) -> None:
+            pieces.append(text)
+
+        arguments = _sampling(max_tokens, temperature, top_k, top_p, seed)
+        self._opened().generate(_clean([prompt])[0], *arguments, collect)
+        return "".join(pieces)
+
+    def stream(
+        self,
+        prompt: str,
+        max_tokens: int = 128,
+        temperature: float = 0.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        seed: int = 0,
+    ) -> Iterator[str]:
+        """As ``generate``, piece by piece as the tokens come. Dropping the iterator stops the engine."""
+        session, arguments = self._opened(), _sampling(max_tokens, temperature, top_k, top_p, seed)
+        return _stream(session, _clean([prompt])[0], arguments)
+
+    def counters(self) -> dict[str, int]:
+        """What the engine did since the package was opened: weight bytes read, tokens, head rows, passes, state bytes."""
+        return dict(self._opened().counters())
+
+    def _opened(self) -> Any:
+        if self._session is None:
+            raise EngineError(f"a closed package cannot answer. Got a request for {self.path}. Load it again.")
+        return self._session
+
+
+def _stream(session: Any, prompt: str, arguments: tuple[int, float, int, float, int]) -> Iterator[str]:
+    # The engine calls back from its own loop; a thread turns that into an iterator.
+    pieces: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
+    stopped = threading.Event()
+
+    def hand_over(text: str, _token: int) -> bool:
+        pieces.put(text)
+        return not stopped.is_set()
+
+    def work() -> None:
+        try:
+            session.generate(prompt, *arguments, hand_over)
+            pieces.put(None)
+        except BaseException as error:  # handed to the consumer, who raises it
+            pieces.put(error)
+
+    worker = threading.Thread(target=work, name="smallwright-stream", daemon=True)
+    worker.start()
+    try:
+        while (piece := pieces.get()) is not None:
+            if isinstance(piece, BaseException):
+                raise piece
+            if piece:
+                yield piece
+    finally:
+        stopped.set()
+        worker.join()
+
+
+def _sampling(
+    max_tokens: int, temperature: float, top_k: int, top_p: float, seed: int
+) -> tuple[int, float, int, float, int]:
+    for name, value, most in (("max_tokens", max_tokens, 2**31), ("top_k", top_k, 2**31), ("seed", seed, 2**64)):
+        if not isinstance(value, int) or not 0 <= value < most:
+            raise EngineError(f"{name} must be a whole number from 0 to {most - 1}. Got {value!r}.")
+    for name, number in (("temperature", temperature), ("top_p", top_p)):
+        if not isinstance(number, (int, float)):
+            raise EngineError(f"{name} must be a number. Got {number!r}.")
+    return max_tokens, float(temperature), top_k, float(top_p), seed
+
+
+def _clean(texts: list[str]) -> list[str]:
+    """The same texts, lone surrogates (which UTF-8 cannot carry) replaced by '?'."""
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise EngineError(f"a text must be a str. Got {type(text).__name__} at index {index}.")
+        if not text.isascii():
+            texts[index] = text.encode("utf-8", errors="replace").decode("utf-8")
+    return texts
+
+
+def _tokens(tokens: Sequence[int]) -> NDArray[np.int32]:
+    array = np.asarray(tokens)
+    if array.size == 0:
+        return np.zeros(0, np.int32)
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise EngineError(f"tokens must be a flat list of whole numbers. Got shape {array.shape}, type {array.dtype}.")
+    if array.min() < 0 or array.max() > np.iinfo(np.int32).max:
+        raise EngineError(f"a token must be from 0 to {np.iinfo(np.int32).max}. Got {array.min()} to {array.max()}.")
+    return np.ascontiguousarray(array, np.int32)
+
+
+def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    out: NDArray[np.float32] = shifted / shifted.sum(axis=-1, keepdims=True)
+    return out
