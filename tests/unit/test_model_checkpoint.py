@@ -21,6 +21,7 @@ from smallwright.model import (
     load_hf,
     load_model,
     preset,
+    read_spec,
     save_checkpoint,
     save_hf,
     save_model,
@@ -132,6 +133,14 @@ def test_a_failed_save_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest
             save_model(make_encoder(), tmp_path / folder)
     assert (tmp_path / "model" / "model.safetensors").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_a_killed_save_left_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / ".model.new").mkdir()
+    (tmp_path / ".model.new" / "config.json").write_text("{")
+    save_model(make_decoder(), tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert_equal(load_model(tmp_path / "model"), make_decoder())
 
 
 def test_other_folders_are_not_overwritten(tmp_path: Path) -> None:
@@ -300,3 +309,23 @@ def test_our_own_layout_refuses_what_does_not_fit(tmp_path: Path) -> None:
         change_config(tmp_path / "model", model_type="llama")
         load_checkpoint(tmp_path / "model")
     assert ModelSpec.from_json(json.dumps(spec)) == make_encoder().spec
+
+
+def test_read_spec_tells_what_would_be_loaded(tmp_path: Path, decoder: Path) -> None:
+    save_model(make_encoder(), tmp_path / "encoder")
+    for folder in (decoder, tmp_path / "encoder"):
+        assert read_spec(folder) == load_model(folder).spec
+    labels = ["x", "y", "z"]
+    assert read_spec(decoder, labels=labels) == load_hf(decoder, labels=labels).spec
+    (decoder / "model.safetensors").unlink()
+    assert read_spec(decoder, labels=labels).labels == ("x", "y", "z")
+    assert read_spec(tmp_path / "encoder", labels=["off", "on"]).labels == ("on", "off")
+    with pytest.raises(CheckpointError, match=r"must have the labels that are asked for\. Got 2 others"):
+        read_spec(tmp_path / "encoder", labels=labels)
+
+
+def test_long_values_are_cut_in_messages(decoder: Path) -> None:
+    change_config(decoder, layer_types=["sliding_attention"] * 1000)
+    with pytest.raises(CheckpointError, match="full_attention") as caught:
+        load_hf(decoder)
+    assert len(str(caught.value)) < 500

@@ -4,7 +4,7 @@ Enters: a ``ModelSpec``, a preset's name or a folder. Leaves: a ``Transformer``.
 Not here: training, compression, the engine.
 """
 
-from smallwright.model.checkpoint import load_checkpoint, load_model, save_checkpoint, save_model
+from smallwright.model.checkpoint import load_checkpoint, load_model, read_spec, save_checkpoint, save_model
 from smallwright.model.heads import CLASSIFIER, LANGUAGE_MODEL
 from smallwright.model.load_hf import describe_hf, load_hf
 from smallwright.model.presets import preset
@@ -21,6 +21,7 @@ __all__ = [
     "load_hf",
     "load_model",
     "preset",
+    "read_spec",
     "save_checkpoint",
     "save_hf",
     "save_model",

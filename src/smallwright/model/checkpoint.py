@@ -10,12 +10,13 @@ The layout is Hugging Face's: ``config.json``, with model_type ``smallwright`` a
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from smallwright.errors import CheckpointError, ModelSpecError
 from smallwright.model.checkpoint_files import CONFIG, find_tensors, read_json, read_tensors
 from smallwright.model.families import write_config
-from smallwright.model.load_hf import load_hf
+from smallwright.model.load_hf import describe_hf, load_hf
 from smallwright.model.save_hf import save_hf, write_folder
 from smallwright.model.transformer import Transformer
 from smallwright.spec import ModelSpec
@@ -41,14 +42,7 @@ def load_checkpoint(path: str | Path, *, dropout: float = 0.0) -> Transformer:
         CheckpointError: files are missing or damaged, or the tensors are not those of the description.
     """
     folder = Path(path)
-    config = read_json(folder, CONFIG)
-    if config.get("model_type") != MODEL_TYPE:
-        law = f"model_type must be {MODEL_TYPE} in our own layout"
-        raise CheckpointError(f"{law}. Got {config.get('model_type')!r} in {folder / CONFIG}. Use load_model.")
-    try:
-        spec = ModelSpec.from_json(json.dumps(config.get("spec")))
-    except ModelSpecError as error:
-        raise CheckpointError(f"{error} The description is from {folder / CONFIG}. Mend the file.") from error
+    spec = _read_own_spec(folder)
     shapes = {tensor.name: tensor.shape for tensor in list_tensors(spec)}
     files = find_tensors(folder)
     wrong = sorted(set(shapes) ^ set(files))
@@ -59,6 +53,17 @@ def load_checkpoint(path: str | Path, *, dropout: float = 0.0) -> Transformer:
         )
     tensors = read_tensors(folder, files, {name: name for name in shapes}, shapes)
     return Transformer.from_tensors(spec, tensors, dropout=dropout).eval()
+
+
+def _read_own_spec(folder: Path) -> ModelSpec:
+    config = read_json(folder, CONFIG)
+    if config.get("model_type") != MODEL_TYPE:
+        law = f"model_type must be {MODEL_TYPE} in our own layout"
+        raise CheckpointError(f"{law}. Got {config.get('model_type')!r} in {folder / CONFIG}. Use load_model.")
+    try:
+        return ModelSpec.from_json(json.dumps(config.get("spec")))
+    except ModelSpecError as error:
+        raise CheckpointError(f"{error} The description is from {folder / CONFIG}. Mend the file.") from error
 
 
 def save_model(model: Transformer, folder: str | Path, tokenizer_json: str | Path | None = None) -> None:
@@ -77,5 +82,28 @@ def load_model(path: str | Path, *, dropout: float = 0.0) -> Transformer:
     Raises:
         CheckpointError: see ``load_hf`` and ``load_checkpoint``.
     """
-    own = read_json(Path(path), CONFIG).get("model_type") == MODEL_TYPE
-    return load_checkpoint(path, dropout=dropout) if own else load_hf(path, dropout=dropout)
+    return load_checkpoint(path, dropout=dropout) if _is_own(path) else load_hf(path, dropout=dropout)
+
+
+def read_spec(path: str | Path, *, labels: Sequence[str] | None = None) -> ModelSpec:
+    """What ``load_model`` would build from a folder of either layout, from its config alone.
+
+    Args:
+        path: the folder; only ``config.json`` is read.
+        labels: describe a classifier of these labels instead, as ``load_hf`` with ``replace_head`` makes it.
+    Raises:
+        CheckpointError: the config is missing, damaged or not supported, or our own layout has other labels.
+    """
+    if not _is_own(path):
+        return describe_hf(path, labels=labels)
+    spec = _read_own_spec(Path(path))
+    if labels is not None and sorted(labels) != sorted(spec.labels):
+        raise CheckpointError(
+            f"a checkpoint in our own layout must have the labels that are asked for. Got {len(spec.labels)} others in "
+            f"{path}. Use the data that it was trained on."
+        )
+    return spec
+
+
+def _is_own(path: str | Path) -> bool:
+    return bool(read_json(Path(path), CONFIG).get("model_type") == MODEL_TYPE)

@@ -35,6 +35,7 @@ HARMLESS: dict[str, tuple[object, ...]] = {
     "problem_type": (None, "single_label_classification"),
 }
 MAX_LAYERS = 4096
+MAX_SHOWN = 160  # characters of a refused value in its message
 
 
 class Config:
@@ -46,7 +47,9 @@ class Config:
 
     def refuse(self, law: str, got: object, remedy: str) -> CheckpointError:
         """The error for a value that cannot be used."""
-        return CheckpointError(f"{law}. Got {got!r} in {self.place}. {remedy}")
+        shown = repr(got)
+        shown = shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "..."
+        return CheckpointError(f"{law}. Got {shown} in {self.place}. {remedy}")
 
     def integer(self, key: str, default: int | None = None, *, most: int = 2**31 - 1) -> int:
         """A whole number from 1 to ``most``; a missing or null key is ``default``."""

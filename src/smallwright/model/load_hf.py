@@ -68,14 +68,18 @@ def load_hf(
     return Transformer.from_tensors(spec, tensors, dropout=dropout).eval()
 
 
-def describe_hf(path: str | Path) -> ModelSpec:
+def describe_hf(path: str | Path, *, labels: Sequence[str] | None = None) -> ModelSpec:
     """What a checkpoint folder holds, from its config alone; no classifier head in it means that none was trained.
 
+    Args:
+        path: the folder; only ``config.json`` is read.
+        labels: describe what ``load_hf`` gives with these labels and ``replace_head``.
     Raises:
         CheckpointError: the config is missing, damaged, or not supported.
     """
     folder = Path(path)
-    return read_config(read_json(folder, CONFIG), str(folder / CONFIG))[1]
+    family, theirs = read_config(read_json(folder, CONFIG), str(folder / CONFIG))
+    return _choose_head(family, theirs, None, labels, True, folder)[0]
 
 
 def _choose_head(

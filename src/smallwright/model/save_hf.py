@@ -7,7 +7,6 @@ given, ``tokenizer.json``. Not here: models of no family (checkpoint.py).
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -87,8 +86,8 @@ def write_folder(
 
 def _replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside, old = (folder.with_name(f".{folder.name}.{word}-{os.getpid()}") for word in ("new", "old"))
-    for leftover in (aside, old):
+    aside, old = folder.with_name(f".{folder.name}.new"), folder.with_name(f".{folder.name}.old")
+    for leftover in (aside, old):  # of a process that was killed
         shutil.rmtree(leftover, ignore_errors=True)
     aside.mkdir()
     try:
