@@ -7,6 +7,7 @@ Not here: calibrated methods, and the writing of the file.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,8 @@ from smallwright.spec.formats import FORMATS, BlockFormat
 from smallwright.spec.model import ModelSpec
 from smallwright.spec.tensors import list_tensors
 
-Rows = NDArray[np.uint8]
-Floats = NDArray[np.float32]
+Rows: TypeAlias = NDArray[np.uint8]
+Floats: TypeAlias = NDArray[np.float32]
 
 _F16_MAX = 65504.0
 
