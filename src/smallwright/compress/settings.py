@@ -1,6 +1,6 @@
 """What a recipe may say about compression.
 
-Enters: the ``quantize`` part of a recipe. Leaves: checked, frozen settings.
+Enters: a step of the ``compress`` list of a recipe. Leaves: checked, frozen settings.
 Not here: what the formats are (spec/formats.py) and the rounding itself (compress/quantize.py).
 """
 
@@ -18,6 +18,7 @@ class QuantizeSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    method: Literal["quantize"] = Field(default="quantize", description="the step; rounding is the one there is")
     format: FormatName = Field(
         default="q8_0",
         description="Storage of every matrix: q8_0 (8.5 bits a weight), q4_0 (4.5), f16 or f32.",

@@ -1,0 +1,61 @@
+"""What every benchmark here ends with: claims held against measurements, as one JSON line.
+
+Enters: claims as they are checked. Leaves: a table for people, then the JSON line; exit status 1 when a claim fails.
+"""
+
+from __future__ import annotations
+
+import json
+import operator
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from smallwright.evaluate.environment import describe_machine
+
+ROOT = Path(__file__).resolve().parents[1]
+_COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt}
+
+
+@dataclass
+class Claims:
+    """The claims of one benchmark, and the numbers behind them."""
+
+    benchmark: str
+    question: str
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    numbers: dict[str, Any] = field(default_factory=dict)
+
+    def check(self, claim: str, measured: Any, comparison: str, limit: Any) -> None:
+        """Hold one measurement against its limit; a missing measurement fails."""
+        ok = measured is not None and bool(_COMPARISONS[comparison](measured, limit))
+        self.rows.append({"claim": claim, "measured": measured, "comparison": comparison, "limit": limit, "ok": ok})
+
+    def finish(self) -> None:
+        """Print the table and the JSON line, and leave."""
+        print(f"\n{self.question}")
+        for row in self.rows:
+            mark = "ok  " if row["ok"] else "FAIL"
+            print(f"  {mark} {row['claim']}: {row['measured']} {row['comparison']} {row['limit']}")
+        document = {
+            "benchmark": self.benchmark,
+            "commit": read_commit(),
+            "machine": describe_machine(),
+            "claims": self.rows,
+            "numbers": self.numbers,
+            "ok": bool(self.rows) and all(row["ok"] for row in self.rows),
+        }
+        print(json.dumps(document, sort_keys=True, default=str), flush=True)
+        sys.exit(0 if document["ok"] else 1)
+
+
+def read_commit() -> str:
+    """The commit measured, with ``-dirty`` behind it when the tree has changes outside benchmarks/results."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True).stdout.strip()
+    changes = subprocess.run(
+        [*git, "status", "--porcelain", "--", ".", ":!benchmarks/results"], capture_output=True, text=True
+    ).stdout.strip()
+    return f"{commit}-dirty" if changes else commit

@@ -1,0 +1,168 @@
+"""What a recipe will do and cost, before it does it.
+
+Enters: a recipe. Leaves: a text: the resolved recipe, parameters, bytes, tokens, a time estimate, what is done already.
+Not here: running stages; only the data is read, and the tokenizer made, in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from smallwright.compress.quantize import plan_formats
+from smallwright.data import prepare, read_rows
+from smallwright.errors import RecipeError
+from smallwright.model import preset
+from smallwright.model.load_model import read_spec
+from smallwright.pipeline.shared import HEADS
+from smallwright.recipe import Recipe
+from smallwright.spec import HeadSpec, ModelSpec
+from smallwright.spec.formats import FORMATS
+from smallwright.spec.tensors import list_tensors
+from smallwright.tokenizer.load import load_tokenizer
+from smallwright.tokenizer.train import train_bpe
+from smallwright.tokenizer.trim import trim
+
+_PROBE = 512  # side of the square products that time the machine
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The numbers of a plan. Sizes in bytes, counts in units; ``seconds`` is an estimate within a factor of about 2."""
+
+    student_parameters: int
+    teacher_parameters: int | None
+    package_bytes: int
+    vocabulary: int
+    training_rows: int
+    training_tokens: int
+    seconds: float
+
+
+def count_parameters(spec: ModelSpec) -> int:
+    """All weights of a model; a tied table counts once."""
+    return sum(prod(tensor.shape) for tensor in list_tensors(spec))
+
+
+def count_package_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
+    """Bytes of the weights in their block formats; the vocabulary and the keys come on top."""
+    total = 0
+    for tensor in list_tensors(spec):
+        block = FORMATS[formats[tensor.name]]
+        total += prod(tensor.shape) // block.block_size * block.block_bytes
+    return total
+
+
+def make_plan(recipe: Recipe) -> Plan:
+    """Read the data, make the tokenizer, and count.
+
+    Raises:
+        SmallwrightError: whatever the build itself would refuse about recipe, data or teacher.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        prepare(recipe.data, kind=recipe.task.kind, root=recipe.root, out=Path(folder))
+        rows = read_rows(Path(folder) / "train.jsonl")
+    texts = [row.text for row in rows]
+    labels = tuple(sorted({row.label for row in rows if row.label is not None}))
+    tokenizer = _make_tokenizer(recipe, texts)
+    vocabulary = tokenizer.get_vocab_size()
+    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
+    teacher = _teacher_spec(recipe, vocabulary, labels)
+    student = _student_spec(recipe, vocabulary, labels, teacher)
+    formats = plan_formats(
+        student, recipe.compress[0].format, embedding=recipe.compress[0].embedding, head=recipe.compress[0].head
+    ) if recipe.compress else plan_formats(student, "f32")
+    work = 6 * _active(student) * tokens * recipe.distill.epochs
+    if teacher is not None and recipe.teacher is not None:
+        epochs = recipe.teacher.finetune.epochs if recipe.teacher.finetune else 0
+        work += _active(teacher) * tokens * (6 * epochs + 2)
+    return Plan(
+        student_parameters=count_parameters(student),
+        teacher_parameters=None if teacher is None else count_parameters(teacher),
+        package_bytes=count_package_bytes(student, formats),
+        vocabulary=vocabulary,
+        training_rows=len(rows),
+        training_tokens=tokens,
+        seconds=work / _measure_flops(),
+    )
+
+
+def render_plan(recipe: Recipe, plan: Plan) -> str:
+    """The plan as text for a person: the resolved recipe, then the numbers."""
+    teacher = "none" if plan.teacher_parameters is None else f"{plan.teacher_parameters:,} parameters"
+    lines = [
+        recipe.to_yaml().rstrip(),
+        "",
+        f"training data      {plan.training_rows:,} rows, {plan.training_tokens:,} tokens of {plan.vocabulary:,}",
+        f"teacher            {teacher}",
+        f"student            {plan.student_parameters:,} parameters",
+        f"weights in file    {plan.package_bytes / 1e6:.2f} MB (the vocabulary comes on top)",
+        f"training time      about {plan.seconds / 60:.1f} minutes here (within a factor of 2)",
+    ]
+    return "\n".join(lines)
+
+
+def _make_tokenizer(recipe: Recipe, texts: list[str]):  # type: ignore[no-untyped-def]
+    if recipe.tokenizer.kind == "train":
+        return train_bpe(texts, vocabulary=recipe.tokenizer.vocabulary)
+    if recipe.teacher is None or recipe.teacher.path is None:
+        raise RecipeError("tokenizer.kind: teacher needs a teacher with a path. Got none. Use tokenizer: {kind: train}.")
+    tokenizer = load_tokenizer(recipe.root / recipe.teacher.path)
+    if not recipe.tokenizer.trim:
+        return tokenizer
+    return trim(tokenizer, texts, keep_first=recipe.tokenizer.keep_first, min_count=recipe.tokenizer.min_count)[0]
+
+
+def _heads(recipe: Recipe, labels: tuple[str, ...]) -> dict[str, HeadSpec]:
+    if recipe.task.kind == "generate":
+        return {HEADS["generate"]: HeadSpec(kind="language_model", tied=True)}
+    return {HEADS["classify"]: HeadSpec(kind="classifier", pooling="mean", labels=labels)}
+
+
+def _teacher_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> ModelSpec | None:
+    if recipe.teacher is None:
+        return None
+    if recipe.teacher.path is not None:
+        return read_spec(recipe.root / recipe.teacher.path, labels=labels or None)
+    causal, context = recipe.task.kind == "generate", recipe.student.context
+    return preset(
+        recipe.teacher.preset, vocabulary=vocabulary, causal=causal, heads=_heads(recipe, labels), context=context
+    )
+
+
+def _student_spec(
+    recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teacher: ModelSpec | None
+) -> ModelSpec:
+    if recipe.student.source == "teacher" and teacher is not None:
+        from smallwright.compress.student import student_layers
+
+        return teacher.with_layers(student_layers(recipe.student, teacher)).with_vocabulary(vocabulary)
+    causal = recipe.task.kind == "generate"
+    return preset(
+        recipe.student.preset,
+        vocabulary=vocabulary,
+        causal=causal,
+        heads=_heads(recipe, labels),
+        context=recipe.student.context,
+    )
+
+
+def _active(spec: ModelSpec) -> int:
+    """Weights that multiply each token: everything but the token table."""
+    return sum(prod(t.shape) for t in list_tensors(spec) if t.matrix and not t.name.startswith("embedding."))
+
+
+def _measure_flops() -> float:
+    """Floating-point operations per second of a small matrix product on this machine, a third of it: what training gets."""
+    a = np.random.default_rng(0).standard_normal((_PROBE, _PROBE), dtype=np.float32)
+    a @ a
+    began, times = time.perf_counter(), 8
+    for _ in range(times):
+        a @ a
+    return 2 * _PROBE**3 * times / (time.perf_counter() - began) / 3

@@ -1,0 +1,152 @@
+"""Stages that both kinds of task share: data, tokenizer, and the writing of a package.
+
+Enters: a recipe and the workshop. Leaves: outcomes, and packages.
+Not here: the order of stages (classify.py, generate.py).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import smallwright
+from smallwright.compress.quantize import plan_formats
+from smallwright.compress.settings import QuantizeSettings
+from smallwright.data import hash_inputs, input_files, prepare, read_rows
+from smallwright.package.write import PackageInfo, write_package
+from smallwright.pipeline.stage import Outcome, write_atomically
+from smallwright.pipeline.workshop import Workshop
+from smallwright.recipe import Recipe
+from smallwright.spec.package import FORMAT_VERSION
+from smallwright.tokenizer.load import load_tokenizer
+from smallwright.tokenizer.train import train_bpe
+from smallwright.tokenizer.trim import trim
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from smallwright.model import Transformer
+
+TEACHER_FOLDER = "teacher"
+TOKENIZER_FILE = "tokenizer.json"
+KEPT_FILE = "kept.npy"
+
+
+def data_stage(recipe: Recipe, shop: Workshop) -> Outcome:
+    """Read, check and split the user's rows."""
+    # What is hashed is what the files contain, not where they lie.
+    settings = recipe.data.model_dump(mode="json")
+    for source in settings.values():
+        if isinstance(source, dict):
+            source.pop("path", None)
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        report = prepare(recipe.data, kind=recipe.task.kind, root=recipe.root, out=folder)
+        return {"rows": report.rows, "rejects": report.rejects}
+
+    files = {"files": hash_inputs(input_files(recipe.data, recipe.root))}
+    return shop.run("data", run, settings={"data": settings, "kind": recipe.task.kind}, inputs=files)
+
+
+def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome, teacher: Outcome | None) -> Outcome:
+    """Train a tokenizer on the training text, or trim the teacher's to it."""
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        texts = [row.text for row in read_rows(data.folder / "train.jsonl")]
+        kept = None
+        if recipe.tokenizer.kind == "train":
+            tokenizer = train_bpe(texts, vocabulary=recipe.tokenizer.vocabulary)
+        else:
+            tokenizer = load_tokenizer(_need(teacher).folder / TEACHER_FOLDER)
+            if recipe.tokenizer.trim:
+                keep_first, min_count = recipe.tokenizer.keep_first, recipe.tokenizer.min_count
+                tokenizer, kept = trim(tokenizer, texts, keep_first=keep_first, min_count=min_count)
+        if kept is not None:
+            np.save(folder / KEPT_FILE, kept)
+        write_atomically(folder / TOKENIZER_FILE, tokenizer.to_str())
+        return {"tokens": tokenizer.get_vocab_size()}
+
+    inputs = {"data": data} if recipe.tokenizer.kind == "train" else {"data": data, "teacher": _need(teacher)}
+    return shop.run("tokenizer", run, settings=recipe.tokenizer.model_dump(mode="json"), inputs=inputs)
+
+
+def open_tokenizer(outcome: Outcome) -> tuple[Tokenizer, np.ndarray | None]:
+    """The tokenizer stage's tokenizer, and the teacher's tokens that it keeps (None where it was not trimmed)."""
+    kept = outcome.folder / KEPT_FILE
+    return load_tokenizer(outcome.folder / TOKENIZER_FILE), np.load(kept) if kept.is_file() else None
+
+
+def package_model(
+    model: Transformer,
+    path: Path,
+    *,
+    name: str,
+    kind: str,
+    tokenizer: Tokenizer,
+    quantize: QuantizeSettings,
+    provenance: Mapping[str, Any],
+    temperature: float = 1.0,
+    roles: Mapping[str, str] | None = None,
+) -> PackageInfo:
+    """Write a model as a package in the formats that the settings ask for."""
+    spec = model.spec
+    return write_package(
+        path,
+        spec=spec,
+        tensors={key: value.detach().float().numpy() for key, value in model.state_dict().items()},
+        formats=plan_formats(spec, quantize.format, embedding=quantize.embedding, head=quantize.head),
+        tokenizer=tokenizer,
+        task={"kind": kind, "head": next(iter(spec.heads))},
+        name=name,
+        temperature=temperature,
+        provenance=provenance,
+        roles=roles,
+    )
+
+
+def make_provenance(recipe: Recipe, inputs: Mapping[str, Outcome | None], threads: int) -> dict[str, Any]:
+    """What made a package: enough to make it again, with no clock and no path in it."""
+    import torch
+
+    return {
+        "recipe": recipe.name,
+        "seed": recipe.seed,
+        "threads": threads,
+        "stages": {name: outcome.key for name, outcome in inputs.items() if outcome is not None},
+        "smallwright": smallwright.__version__,
+        "format": FORMAT_VERSION,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def publish(source: Path, target: Path) -> Path:
+    """Copy a stage's file to where the user looks for it: written aside, then renamed."""
+    aside = target.with_name(target.name + ".partial")
+    shutil.copyfile(source, aside)
+    aside.replace(target)
+    return target
+
+
+def read_labels(data: Outcome) -> Sequence[str]:
+    """The classes, in the order of the head."""
+    labels: Sequence[str] = json.loads((data.folder / "labels.json").read_text(encoding="utf-8"))
+    return labels
+
+
+def _need(teacher: Outcome | None) -> Outcome:
+    if teacher is None:  # the recipe's own check refuses this earlier
+        raise ValueError("a teacher is needed here")
+    return teacher
+
+
+def quantize_settings(recipe: Recipe) -> QuantizeSettings:
+    """The recipe's rounding step; without one the weights stay float32."""
+    return recipe.compress[0] if recipe.compress else QuantizeSettings(format="f32")
