@@ -53,7 +53,7 @@ CLASSIFIERS = {
 SPECS = DECODERS | CLASSIFIERS
 
 
-def _random_model(spec: ModelSpec) -> Transformer:
+def random_model(spec: ModelSpec) -> Transformer:
     with seeded(7):
         model = Transformer(spec).eval()
         with torch.no_grad():
@@ -83,15 +83,14 @@ def _tolerance(format: str, spec: ModelSpec, logits: np.ndarray) -> float:
 def test_logits_are_those_of_torch(tmp_path: Path, name: str, format: str) -> None:
     spec = SPECS[name]
     assert choose_architecture(spec) == ("smallwright" if name.startswith("own") else name.split(",")[0].split(" ")[0])
-    tensors = {key: value.detach().numpy() for key, value in _random_model(spec).state_dict().items()}
+    tensors = {key: value.detach().numpy() for key, value in random_model(spec).state_dict().items()}
     plan = plan_formats(spec, format)
     rounded = {
         key: torch.from_numpy(dequantize(np.atleast_2d(quantize(value, plan[key])), plan[key], value.shape[-1]))
         for key, value in tensors.items()
     }
-    reference = Transformer.from_tensors(
-        spec, {key: rounded[key].reshape(tensors[key].shape) for key in tensors}
-    ).eval()
+    shaped = {key: value.reshape(tensors[key].shape) for key, value in rounded.items()}
+    reference = Transformer.from_tensors(spec, shaped).eval()
     kind = "bert_uncased" if "bert" in name else "qwen2"
     info = write(tmp_path / "x.gguf", spec, kind, tensors=tensors, formats=plan)
     head = next(iter(spec.heads))
@@ -120,9 +119,8 @@ def test_tokens_are_those_of_the_tokenizers_library(tmp_path_factory: pytest.Tem
     write(path, encoder() if kind.startswith("bert") else decoder(), kind)
     tokenizer = make(kind)
     spec = describe(tokenizer).spec
-    special = st.sampled_from(
-        [*SENTENCES, "a <think> b<|endoftext|>", "x[SEP]y [MASK]", "\u0085\u00a0\u3000e\u0301\ufb01"]
-    )
+    odd = ("a <think> b<|endoftext|>", "x[SEP]y [MASK]", "\u0085\u00a0\u3000e\u0301\ufb01")
+    special = st.sampled_from([*SENTENCES, *odd])
     with run.load(path, threads=1) as package:
 
         @given(st.one_of(st.text(max_size=50), st.lists(special, max_size=3).map("".join)))

@@ -66,7 +66,8 @@ def export_tokenizer(path: str | Path) -> str:
             f"only packages carry {KEY_TOKENIZER}. Got a file without it: {path}. Use a file built by smallwright.",
             kind="missing_key",
         )
-    spec = TokenizerSpec(**{key: tuple(value) if isinstance(value, list) else value for key, value in document.items()})
+    facts: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in document.items()}
+    spec = TokenizerSpec(**facts)
     merges = _value(reader, "tokenizer.ggml.merges") or []
     return rebuild_tokenizer(
         spec, _value(reader, "tokenizer.ggml.tokens"), _value(reader, "tokenizer.ggml.token_type"), merges
