@@ -30,7 +30,7 @@ def parse_size(value: object) -> int:
     Raises:
         ValueError: no number with one of the known units, or zero.
     """
-    size = int(round(_parse_quantity(value, SIZE_UNITS, "a size", "8MB, 900KB or 4MiB")))
+    size = round(_parse_quantity(value, SIZE_UNITS, "a size", "8MB, 900KB or 4MiB"))
     if size < 1:
         raise ValueError(f"a size must be at least one byte. Got {value!r}. Leave the key out to allow any size.")
     return size
@@ -70,7 +70,9 @@ SizeBytes = Annotated[
 DurationMs = Annotated[
     float | None,
     _optional(parse_duration_ms),
-    PlainSerializer(lambda value: None if value is None else f"{value!r}ms", return_type=str | None),
+    PlainSerializer(
+        lambda value: None if value is None else f"{value:.9f}".rstrip("0").rstrip(".") + "ms", return_type=str | None
+    ),
 ]
 
 
@@ -107,9 +109,7 @@ class EvaluateSettings(BaseModel):
     wrong_examples: int = Field(30, ge=0, le=10_000, description="Wrong answers shown, the most confident first.")
     samples: int = Field(3, ge=0, le=100, description="Texts generated for the report (generation only).")
     sample_tokens: int = Field(120, ge=1, description="Tokens of each generated text.")
-    sample_temperature: float = Field(
-        0.8, ge=0, le=10, description="Sampling temperature of the shown texts; 0 greedy."
-    )
+    sample_temperature: float = Field(0.8, ge=0, le=10, description="Temperature of the shown texts; 0 is greedy.")
     decode_tokens: int = Field(64, ge=2, description="Tokens generated when the decoding speed is timed.")
     max_score_tokens: int = Field(20_000, ge=2, description="Test tokens scored for perplexity, the first ones.")
     timeout_seconds: float = Field(1800.0, gt=0, description="Longest wait for one measurement; then it fails.")
