@@ -39,7 +39,7 @@ struct Pipeline {
     std::vector<std::string_view> tokens;   // views into the file
     std::vector<TokenType> types;
     std::vector<std::string_view> merges;   // views into the file
-
+};
 
 // Throws Error kinds "bad_tokenizer", "unsupported_tokenizer", and those of the file's own reader.
 Pipeline read_pipeline(const File& file);
