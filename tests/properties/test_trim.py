@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import string
 
 import numpy as np
 import pytest
@@ -94,3 +95,15 @@ def test_special_tokens_and_template_survive(kind: str) -> None:
     for role in ("bos", "eos", "sep", "pad", "cls", "mask", "unknown"):
         ours, theirs = getattr(new, role), getattr(old, role)
         assert (None if ours is None else int(kept[ours])) == theirs
+
+
+@pytest.mark.parametrize("kind", ["bert_uncased", "bert_cased"])
+def test_wordpiece_keeps_the_characters_that_spell_unseen_words(kind: str) -> None:
+    old = make(kind)
+    new, _ = trim(old, ["世"])
+    spellings = [text for character in (*string.printable, "世") for text in (character, f"##{character}")]
+    for spelling in spellings:
+        assert (new.token_to_id(spelling) is None) == (old.token_to_id(spelling) is None)
+    assert new.token_to_id("界") is None
+    assert new.encode("heating", add_special_tokens=False).tokens == ["h", *(f"##{letter}" for letter in "eating")]
+    assert new.encode("界", add_special_tokens=False).tokens == ["[UNK]"]

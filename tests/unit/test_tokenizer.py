@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from smallwright.tokenizer.describe import CONTROL, NORMAL, UNUSED, USER_DEFINED
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_roles, load_tokenizer
 from smallwright.tokenizer.settings import TokenizerSettings
+from smallwright.tokenizer.splits import LLAMA3_PATTERN
 from smallwright.tokenizer.train import train_bpe
 from smallwright.tokenizer.trim import trim
 
@@ -220,3 +222,19 @@ def test_settings_refuse_what_they_do_not_know() -> None:
     for wrong in ({"kind": "borrow"}, {"vocabulary": 100}, {"min_count": 0}, {"vocab": 5000}):
         with pytest.raises(ValidationError):
             TokenizerSettings(**wrong)
+
+
+def test_describes_what_transformers_makes() -> None:
+    transformers = pytest.importorskip("transformers")
+    bpe = json.loads(make_json("gpt2"))["model"]
+    merges = [tuple(merge) for merge in bpe["merges"]]
+    for name, split, normalize in (("Qwen2Tokenizer", "qwen2", "nfc"), ("GPT2Tokenizer", "gpt2", None)):
+        made = getattr(transformers, name)(vocab=dict(bpe["vocab"]), merges=merges).backend_tokenizer
+        description = describe(made)
+        assert (description.spec.split, description.spec.normalize) == (split, normalize)
+        assert description.vocabulary[description.eos or 0] == "<|endoftext|>"
+    bert = transformers.BertTokenizer(vocab=json.loads(make_json("bert_uncased"))["model"]["vocab"])
+    spec = describe(bert.backend_tokenizer).spec
+    assert (spec.lowercase, spec.strip_accents, spec.prefix, spec.suffix) == (True, True, (2,), (3,))
+    converter = transformers.convert_slow_tokenizer.TikTokenConverter
+    assert LLAMA3_PATTERN in inspect.signature(converter.__init__).parameters["pattern"].default
