@@ -60,21 +60,39 @@ void write(const float* acc, int row, int rows, int t, const Output& out) {
     }
 }
 
+constexpr int kTokens = 8;   // rows that share the decoding of a weight
+
 template <bool Half>
 void product_float(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
     for (int p = begin; p < end; ++p) {
         const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
-        for (int t = 0; t < n; ++t) {
-            const float* row = x.f32 + (size_t)t * x.f32_stride;
-            float acc[kPanel] = {};
+        for (int t0 = 0; t0 < n; t0 += kTokens) {
+            const int count = n - t0 < kTokens ? n - t0 : kTokens;
+            float acc[kTokens][kPanel] = {};
             for (int k = 0; k < w.cols; ++k) {
+                float value[kPanel];
                 for (int r = 0; r < kPanel; ++r) {
-                    size_t at = (size_t)k * kPanel + r;
-                    float value = Half ? half_to_float(((const uint16_t*)panel)[at]) : ((const float*)panel)[at];
-                    acc[r] = acc[r] + value * row[k];
+                    const size_t at = (size_t)k * kPanel + r;
+                    value[r] = Half ? half_to_float(((const uint16_t*)panel)[at]) : ((const float*)panel)[at];
+                }
+                for (int t = 0; t < count; ++t) {
+                    const float in = x.f32[(size_t)(t0 + t) * x.f32_stride + k];
+                    for (int r = 0; r < kPanel; ++r) acc[t][r] = acc[t][r] + value[r] * in;
                 }
             }
-            write(acc, p * kPanel, w.rows, t, out);
+            for (int t = 0; t < count; ++t) write(acc[t], p * kPanel, w.rows, t0 + t, out);
+        }
+    }
+}
+
+// The codes of a block as [input][row], still with 128 or 8 added.
+template <int Bits>
+void decode(const uint8_t* block, int16_t codes[kBlock][kPanel]) {
+    for (int k = 0; k < kBlock; ++k) {
+        const uint8_t* group = block + (size_t)(Bits == 8 ? k / 4 : k / 4 % 4) * kPanel * 4 + k % 4;
+        for (int r = 0; r < kPanel; ++r) {
+            const uint8_t byte = group[r * 4];
+            codes[k][r] = Bits == 8 ? byte : k < 16 ? byte & 15 : byte >> 4;
         }
     }
 }
@@ -86,30 +104,25 @@ void product_quantized(const Matrix& w, const Rows& x, int n, const Output& out,
     for (int p = begin; p < end; ++p) {
         const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
         const uint16_t* scales = w.scales + (size_t)p * blocks * kPanel;
-        for (int t = 0; t < n; ++t) {
-            const int8_t* q = x.q + (size_t)t * x.q_stride;
-            const size_t first = (size_t)t * (x.q_stride / kBlock);
-            float acc[kPanel] = {};
+        for (int t0 = 0; t0 < n; t0 += kTokens) {
+            const int count = n - t0 < kTokens ? n - t0 : kTokens;
+            float acc[kTokens][kPanel] = {};
             for (int b = 0; b < blocks; ++b) {
-                const uint8_t* block = panel + (size_t)b * block_bytes;
-                for (int r = 0; r < kPanel; ++r) {
-                    int32_t dot = x.offset[first + b] * (Bits == 8 ? 16 : 1);
-                    for (int k = 0; k < kBlock; ++k) {
-                        int group = k / 4;
-                        int32_t code;
-                        if (Bits == 8) {
-                            code = block[(group * kPanel + r) * 4 + k % 4];
-                        } else {
-                            uint8_t pair = block[((group % 4) * kPanel + r) * 4 + k % 4];
-                            code = group < 4 ? pair & 15 : pair >> 4;
-                        }
-                        dot += code * q[b * kBlock + k];
-                    }
-                    float factor = half_to_float(scales[(size_t)b * kPanel + r]) * x.scale[first + b];
-                    acc[r] = acc[r] + (float)dot * factor;
+                int16_t codes[kBlock][kPanel];
+                float scale[kPanel];
+                decode<Bits>(panel + (size_t)b * block_bytes, codes);
+                for (int r = 0; r < kPanel; ++r) scale[r] = half_to_float(scales[(size_t)b * kPanel + r]);
+                for (int t = 0; t < count; ++t) {
+                    const int8_t* q = x.q + (size_t)(t0 + t) * x.q_stride + b * kBlock;
+                    const size_t at = (size_t)(t0 + t) * (x.q_stride / kBlock) + b;
+                    int32_t dot[kPanel];
+                    for (int r = 0; r < kPanel; ++r) dot[r] = x.offset[at] * (Bits == 8 ? 16 : 1);
+                    for (int k = 0; k < kBlock; ++k)
+                        for (int r = 0; r < kPanel; ++r) dot[r] += codes[k][r] * q[k];
+                    for (int r = 0; r < kPanel; ++r) acc[t][r] = acc[t][r] + (float)dot[r] * (scale[r] * x.scale[at]);
                 }
             }
-            write(acc, p * kPanel, w.rows, t, out);
+            for (int t = 0; t < count; ++t) write(acc[t], p * kPanel, w.rows, t0 + t, out);
         }
     }
 }

@@ -35,7 +35,9 @@ def decoder_spec(**changes: Any) -> ModelSpec:
         "embedding": EmbeddingSpec(vocabulary=101),
         "layers": (
             LayerSpec(AttentionSpec(4, 2, 32, bias=True, qk_norm=True), FeedForwardSpec(96)),
-            LayerSpec(AttentionSpec(6, 1, 20, output_bias=True), FeedForwardSpec(160, "gelu_tanh", bias=True, kind="plain")),
+            LayerSpec(
+                AttentionSpec(6, 1, 20, output_bias=True), FeedForwardSpec(160, "gelu_tanh", bias=True, kind="plain")
+            ),
         ),
         "heads": {"text": HeadSpec("language_model", tied=True)},
     }
@@ -75,7 +77,9 @@ def random_tensors(spec: ModelSpec, seed: int = 0) -> dict[str, NDArray[np.float
     return out
 
 
-def write_own(path: Path, spec: ModelSpec, block: str = "f32", *, seed: int = 0, task: str | None = None) -> dict[str, NDArray[np.float32]]:
+def write_own(
+    path: Path, spec: ModelSpec, block: str = "f32", *, seed: int = 0, task: str | None = None
+) -> dict[str, NDArray[np.float32]]:
     """Write ``spec`` with random weights of a block format; returns the weights as the file means them."""
     writer = gguf.GGUFWriter(str(path), "smallwright")
     writer.add_custom_alignment(64)
