@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.parity.tiny_packages import LABELS, TYPES, decoder_spec, encoder_spec, write_own
 
 from smallwright.run import _engine, load
 from smallwright.spec import AttentionSpec, FeedForwardSpec, HeadSpec, LayerSpec, ModelSpec
-from tests.parity.tiny_packages import LABELS, TYPES, decoder_spec, encoder_spec, write_own
 
 ISAS = _engine._kernels.available()
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.parity.tiny_packages import LABELS, decoder_spec, encoder_spec, torch_reference, write_own
 
 from smallwright.errors import EngineError, PackageError
 from smallwright.run import load
 from smallwright.spec import AttentionSpec, EmbeddingSpec, FeedForwardSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec
-from tests.parity.tiny_packages import LABELS, decoder_spec, encoder_spec, torch_reference, write_own
 
 
 def _relu_decoder() -> ModelSpec:

@@ -1,7 +1,7 @@
 """Tiny random models as GGUF files, written with the ``gguf`` package alone, and who says what they should answer.
 
-``write_own`` writes a ModelSpec (its oracle is the torch reference over the dequantised weights); ``write_native`` writes
-a transformers model the way llama.cpp's converter does (its oracle is transformers).
+``write_own`` writes a ModelSpec (its oracle is the torch reference over the dequantised weights); ``write_native``
+writes a transformers model the way llama.cpp's converter does (its oracle is transformers).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ class Package:
     # ---- classification
 
     @overload
-    def classify(self, texts: str) -> Prediction: ...
+    def classify(self, texts: str) -> Prediction: ...  # type: ignore[overload-overlap]  # a str is a Sequence[str]
     @overload
     def classify(self, texts: Sequence[str]) -> list[Prediction]: ...
     def classify(self, texts: str | Sequence[str]) -> Prediction | list[Prediction]:
@@ -115,7 +115,7 @@ class Package:
 
     def classify_tokens(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Raw class logits (N, C) float32 of sequences of tokens, taken as they are (no special tokens are added)."""
-        offsets = np.zeros(len(sequences) + 1, np.int64)
+        offsets: NDArray[np.int64] = np.zeros(len(sequences) + 1, np.int64)
         offsets[1:] = np.cumsum([len(tokens) for tokens in sequences])
         flat = _tokens([token for tokens in sequences for token in tokens])
         logits: NDArray[np.float32] = self._opened().classify_tokens(flat, offsets)
@@ -187,7 +187,7 @@ class Package:
         return _stream(session, _clean([prompt])[0], arguments)
 
     def counters(self) -> dict[str, int]:
-        """What the engine did since the package was opened: weight bytes read, tokens, head rows, passes, state bytes."""
+        """What the engine did since opening: weight_bytes_read, tokens, head_rows, passes, kv_bytes."""
         return dict(self._opened().counters())
 
     def _opened(self) -> Any:
