@@ -194,7 +194,9 @@ void read_native_head(ModelSpec& spec, const NativeKeys& keys) {
     spec.output_bias = keys.has("cls.output.bias");
     spec.pooling = spec.causal ? Pooling::last : Pooling::first;
     uint64_t pooling = 0;
-    if (keys.file.find_uint(keys.key("pooling_type"), pooling)) {
+    const bool given = keys.file.find_uint(keys.key("pooling_type"), pooling);
+    if (given && pooling == 4) keys.file.find_uint(keys.key("classifier.pooling_type"), pooling);   // "rank": how is said there
+    if (given) {
         if (pooling == 1) spec.pooling = Pooling::mean;
         else if (pooling == 2) spec.pooling = Pooling::first;
         else if (pooling == 3) spec.pooling = Pooling::last;
