@@ -69,7 +69,7 @@ KIND_WEIGHTS: dict[str, float] = {"commands": 0.40, "needs": 0.33, "questions": 
 """How often each kind is spoken, among the kinds that an intent has; only the three query intents have questions."""
 
 REASON_SHARE = 0.08
-NEED_AND_COMMAND_SHARE = 0.05
+NEED_AND_COMMAND_SHARE = 0.1
 SECOND_THOUGHT_SHARE = 0.006
 
 OUT_OF_SCOPE_LABEL = "out_of_scope"
@@ -186,9 +186,9 @@ class RowWriter:
                 mistake = self._expander.expand(self._wheels[other]["commands"].draw(rng), rng)
                 text = self._stylist.second_thought(mistake, text, rng)
         dressed = self._stylist.dress(text, kind, label, reason, rng)
-        if kind == "needs" and "commands" in wheels and rng.random() < NEED_AND_COMMAND_SHARE * 2:
+        if kind == "needs" and "commands" in wheels and rng.random() < NEED_AND_COMMAND_SHARE:
             command = self._expander.expand(wheels["commands"].draw(rng), rng)
-            dressed = f"{text}, {self._stylist.dress(command, 'commands', label, None, rng)}"
+            dressed = f"{text}, {self._stylist.lead(command, rng)}"
         return tidy(dressed)
 
     def _draw_kind(self, wheels: dict[str, _Wheel], rng: random.Random) -> str:

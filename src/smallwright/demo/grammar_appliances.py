@@ -42,10 +42,14 @@ have {device} (on|running) [when i get home] *2
 give {device} (some power|power|juice)
 let's (have|get) {device} on *2
 (dry|wash) (the clothes|my clothes|the towels|the dishes|the sheets|this load) *3
-charge (my phone|the car|my laptop|the scooter|the e-bike) *2
 (turn on|switch on) whatever is plugged in {plugwhere}
 (turn|put) the power on (for|to) {device}
 do the (laundry|dishes) [now]
+(set|get) {device} (off|going|up and running) *2
+(put|stick) the (dishes|clothes|washing|towels) on [to wash|to dry] *2
+(turn|switch) the power on to {device}
+(chuck|bung|put) {device} on (for a bit|for a while|for half an hour|on a timer|before i get home|while i shower) *3
+plug in {device}
 """,
     needs="""
 (i|we) (want|need|would like|'d like) {device} on *5
@@ -56,7 +60,8 @@ the {dev} on) *3
 i (fancy|need|want|could murder|'d love|could use|could do with) (a coffee|an espresso|a cuppa|a cup of tea|a brew|\
 a hot drink) *4
 i (can't|won't) function (without|until i've had) (coffee|my morning coffee|a coffee)
-{tvshow} (is on|is about to start|starts in a minute|has started) [put the tv on|on the telly|and the tv is off] *3
+{tvshow} (is on|is about to start|starts in a minute|has started)(, put the tv on|, telly on|and the tv is off|\
+so i need the tv) *3
 (the dishwasher is|the washer's|the washing machine is) (full|loaded|ready to go|ready to run|all loaded), (start it|\
 set it off|run it) *3
 the (dirty dishes are|laundry is) (in|loaded), (start it|run it|off you go)
@@ -69,7 +74,6 @@ vent the bathroom|dry the clothes) *3
 it's (steamy|smoky|all steamed up) {where}, (get|put) the (extractor|extractor fan|hood|fan) on *3
 the (kitchen|bathroom) is full of (smoke|steam) *2
 {room} smells (of fish|of burnt toast|funny|bad), (put|switch) the (extractor|air purifier|fan|hood) on *2
-the air (is|feels) (so|too|really|very) (dry|humid|damp|dusty) {where} *3
 {people} (wants|wants to) watch (cartoons|{tvshow}|a programme on tv) *2
 {people} wants {device} on *2
 the {appliance} (needs to be|should be|is meant to be|is supposed to be) (on|running|turned on) *4
@@ -82,6 +86,14 @@ it would be (nice|good|lovely) to have {device} on *2
 let's get (a brew|the kettle|coffee) on *2
 we're going to need the {dev} [on] *2
 i'd like a nice (hot coffee|cup of tea|espresso), (start the machine|kettle on)
+i (could do with|wouldn't mind|'m gasping for|'m desperate for) a (cup of tea|coffee|cuppa|brew) *3
+(nan|grandma|mum|dad|{people}) wants (a cup of tea|a coffee|to watch the news|her programme on) *2
+the {appliance} isn't on yet, (get it going|start it|i need it) *2
+my (hair is wet|clothes are still damp|dishes are piling up), get the (dryer|hair dryer|dishwasher|\
+tumble dryer) going *2
+i'd like to (bake|roast a chicken|make toast|vacuum seal|print|watch something|play xbox|use the computer|\
+iron my shirt) , {dev} on *2
+who's for (tea|coffee), kettle on *2
 """,
     fragments="""
 {device} on *8
@@ -109,7 +121,6 @@ power on {device} *2
 telly time
 """,
     reasons="""
-it's stuffy in here
 i'm about to (cook|bake|iron|shower|do the washing)
 i need (a coffee|hot water|clean clothes)
 {people} wants to watch something
@@ -151,10 +162,14 @@ pull the plug on {device} *2
 and tell {kid} to go to bed] *3
 (turn|switch|shut) (the tv|the telly|the computer|the oven|the iron|the heater) off before (you go|bed|it overheats|\
 we leave)
+(shut|switch|turn) down {device} *2
+give {device} a rest *2
+(turn|switch) {device} off at the (wall|mains|plug) *2
+stop {device} (wasting power|using electricity|going round) *2
 """,
     needs="""
 (i|you|we|someone|{kid}|i think i|i might have) left {device} (on|running) *7
-(i|we) forgot to (turn|switch) [off] the {appliance} [off] *4
+(i|we) forgot to (turn off the {appliance}|switch off the {appliance}|turn the {appliance} off) *4
 (i|we) forgot (about the {appliance}, it's still on|the {appliance} was on) *2
 did i leave the {appliance} on, if so (turn|switch) it off *2
 (i've|we've|{kid}'s|she's|he's) left the {appliance} (on|running) [again|all day|all night] *3
@@ -171,7 +186,7 @@ the {appliance} is (still on|still running|on for no reason|wasting electricity|
 eating electricity) *4
 why is {device} (still|) (on|running) *4
 why is nobody turning off {device}
-{people} (is|are) asleep in front of the (tv|telly) *2
+{people} (is*4|are) asleep in front of the (tv|telly) *2
 {people} fell asleep with the (tv|telly|fan|heater|electric blanket) on *2
 (that's|it's|that is) enough (tv|telly|television|screen time|xbox|playstation|watering) [for today|for tonight|\
 for one day] *3
@@ -192,6 +207,13 @@ i can't sleep with {device} (on|running|humming) *2
 i smell burning, turn the (oven|iron|stove|toaster) off *2
 i don't want {device} on [anymore|when i'm out] *2
 the plug {plugwhere} (is hot|smells|feels warm), cut it
+(turn|switch) it off, the {appliance}, (it's burning|i'm done|i'm finished|nobody needs it) *2
+{people} (forgot|left) the {appliance} (on|again|running) *3
+i (can smell|smell) (burning|gas|smoke), (oven|stove|iron|toaster) off *2
+we've (finished|gone off|stopped) (watching|using) {device} *2
+the {appliance} has (done its job|run long enough|finished) *2
+the kids have been on (the xbox|the computer|the tv|the playstation) (all day|for hours|long enough), turn it off *3
+the noise of that (fan|dryer|hood|dishwasher|washing machine) is (awful|driving me mad|too much) *2
 """,
     fragments="""
 {device} off *8
@@ -219,7 +241,7 @@ nobody's using it
 it's (too noisy|too loud|overheating|wasting power|freezing my feet)
 i'm done with it
 i'm going out
-{people} (is|are) (asleep|in bed|out)
+{people} (is*4|are) (asleep|in bed|out)
 the bill is going through the roof
 it's been on all day
 dinner is ready

@@ -41,11 +41,13 @@ take (the temperature|the heating|it) (up|down) {few_deg} [{where}] *3
 add (two|a few|three|2) degrees [to the {room}|to the thermostat]
 give us (some warmth|a bit more heat|a bit of heat|more heat) [{where}] *2
 set (heating|cooling|climate) to {deg} [{where}] *3
-set it to {deg} degrees [{where}]
 let's (make it|have it|get it) (warmer|cooler|a bit warmer|a bit cooler) {where} *2
 have the house (warm|at {deg}) (when i get home|by {clock}|for the guests) *3
 stop it being so (cold|hot) {where} *2
 dial (the heat|the thermostat|it) (back|down|up) [{few_deg}] *2
+(get|make) (us|me) (warm|cool|warmed up) *2
+(take|bring) it to {deg} [{where}] *2
+(ease|wind|nudge|tick) the (heating|thermostat|temperature) (up|down) [{few_deg}] *3
 """,
     needs="""
 i'm (cold|freezing|boiling|roasting|too hot|too cold|sweating|shivering|chilly|so cold|really hot|melting|frozen|\
@@ -87,6 +89,15 @@ phew it's (hot|warm|boiling) {inroom} *2
 (the thermostat|the heating|the temperature) is (set too|too|far too) (high|low) *3
 my grandmother is (always cold|feeling the cold|shivering) *2
 i wish it (was|were) (warmer|cooler|a bit cooler|a bit warmer) {inroom} *2
+my (nose|bottom|face|back|legs|old bones) (is|are) (cold|frozen|freezing|chilly) *2
+i'm (wearing|sitting in|wrapped in) (my coat|two jumpers|three jumpers|a blanket|a hat|a scarf) (indoors|in here|\
+and still cold) *3
+{deg} (is|would be) (plenty|enough|fine|comfortable|about right) (in|for) the {room} *3
+you could (hang meat|fry an egg|grow tomatoes|keep penguins) {inroom} *2
+(i'm|we're) (dripping|sweating buckets|dying of heat|turning into an icicle|like an ice cube|turning blue) [{inroom}] *3
+i (need|want) a (jumper|blanket|cardigan) it's so cold {inroom} *2
+it's (freezing|cold) enough {inroom} to see my breath
+{people} (is|are) complaining (it's cold|it's too hot|about the cold|about the heat) [{inroom}] *2
 """,
     fragments="""
 (thermostat|temperature|heating|temp) [to|at|on] {deg} [{where}] *7
@@ -178,6 +189,8 @@ i'm curious (what the thermostat says|how warm it is inside|how warm the {room} 
 let me know (the temperature|how warm it is|how cold it is) {inroom} *3
 just checking how (warm|cold) (the {room}|the nursery|it) is [{inroom}] *2
 i can't tell how (warm|cold) it is {inroom}, what does the thermostat say *2
+i'd like the (temperature|reading) (for|of|from) the {room} *2
+do you know (how warm|how cold|what temperature) (it is|the {room} is) {inroom} *2
 """,
     fragments="""
 (temperature|temp) {inroom} [please|now] *5

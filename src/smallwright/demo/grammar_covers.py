@@ -36,6 +36,9 @@ open {thecover} (at sunrise|in the morning|at {clock}|when i wake up) *4
 (open|crack open) (a|the) (window|windows|skylight|roof window) [{bit}|{where}] *4
 let's (have|get) {thecover} (open|up) *3
 make {thecover} (go up|open) *3
+(roll|wind|slide) {thecover} (open|up) *2
+(part|open wide) the (curtains|drapes) *2
+get the light in [through the (windows|curtains|blinds)] *2
 """,
     needs="""
 (i|we) (want|need|would like|'d like) {thecover} (open|opened|up|raised|pulled up|open {bit}|half open) *7
@@ -66,6 +69,11 @@ it's (stuffy|stale) {inroom}, open (a|the) window *2
 you can open {thecover} [now] *3
 who (closed|shut) {thecover} *2
 i don't want {thecover} (closed|down|shut) *3
+what a (beautiful|lovely|glorious) (morning|day|view|sunset), (curtains open|open the blinds|blinds up|let's see it) *3
+i want to (look at|watch) the (stars|snow|birds|rain|sunset), (open|raise) {thecover} *3
+it's (like living in a cave|like a cave) with (the curtains|the shutters|the blinds) (closed|down|shut) *2
+(i'm|we're) (awake|up), (curtains|blinds|shutters) (open|up) [please] *2
+we could (use|do with) some shade (on|over) the {outdoor} *2
 """,
     fragments="""
 {thecover} (open|up) *8
@@ -127,6 +135,9 @@ open no wait close {thecover}
 let's (have|get) {thecover} (closed|shut|down|drawn) *3
 make {thecover} (go down|close|shut) *3
 don't leave {thecover} open [overnight|all night] *3
+(roll|wind|slide) {thecover} (shut|down|closed) *2
+screen us from the (neighbours|street|sun) *2
+(stop|keep) (people|the neighbours|anyone) (looking in|from looking in|seeing in) *3
 """,
     needs="""
 (i|we) (want|need|would like|'d like) {thecover} (closed|shut|down|lowered|drawn|pulled down|half closed) *7
@@ -150,7 +161,7 @@ into the bedroom|in my face) *4
 {thecover} (needs|need) (closing|shutting|to be closed|to come down|to be drawn) *4
 (i|we|{kid}|someone) left {thecover} open *6
 (i|we) forgot to (close|shut) {thecover} *5
-{thecover} (is|are) still (open|up) *4
+{thecover} (is*4|are) still (open|up) *4
 why (is|are) {thecover} (still open|open|up at this hour|wide open) *4
 it's (windy|getting windy|starting to rain|raining|a storm coming), (bring in the awning|the awning needs to come in|\
 close the windows|awning in|get the awning in) *5
@@ -163,6 +174,13 @@ you can (close|shut|draw) {thecover} [now] *3
 who opened {thecover} *2
 i don't want {thecover} (open|up) [tonight|anymore] *3
 it's dark out, (draw|close) the curtains *3
+(mrs jones|the man opposite|that nosy neighbour|somebody|someone) (is|keeps) (peeking|peering|looking|staring|\
+spying) (in|through the window|at us) *3
+the (sun|light) is (waking me up|too bright through the window|coming through the curtains|roasting us \
+through the glass) *3
+i'm (squinting|blinded|dazzled) (because of|by) the sun *2
+it's (blowing a gale|pouring|hailing), (awning in|get the awning in|shut the windows) *2
+{people} (is|are) (having a nap|going down for a nap), (blinds|curtains) (down|closed|shut) *2
 """,
     fragments="""
 {thecover} (closed|shut|down|close) *9
@@ -189,7 +207,7 @@ why don't you (close|shut) {thecover} *2
 the sun is (in my eyes|too strong|blinding)
 it's (dark outside|windy|raining|too sunny)
 the neighbours can see in
-{people} (is|are) (asleep|napping|getting changed)
+{people} (is*4|are) (asleep|napping|getting changed)
 there's glare on the (tv|screen)
 we're (leaving|away)
 i want some privacy

@@ -15,7 +15,7 @@ lock {thedoor} *9
 (make sure|ensure|double check) {thedoor} (is locked|gets locked|is locked tonight|is bolted) [and if not lock it|\
 please] *3
 lock up [the house|everything|for the night|downstairs|the place|behind me|after us|the flat|the shop] *6
-(lock|secure) (the house|everything|the place|my flat|the apartment|the whole house|the entrance|all entrances) [up|\
+(lock|lock up) (the house|everything|the place|my flat|the apartment|the whole house|the entrance|all entrances) [up|\
 down] [for the night] *5
 lock (me|us) in [for the night] *2
 lock (it|that door|this door) [behind (me|{people}|him|them)] *3
@@ -38,11 +38,13 @@ keep (everyone|strangers|people) out, lock {thedoor} *2
 unlock no sorry lock {thedoor}
 lock not unlock {thedoor}
 remember to lock {thedoor}
+(double lock|lock tight|lock and bolt) {thedoor} *2
+don't let (anybody|anyone|strangers|burglars) (in|come in) through {thedoor}, (lock it|bolt it) *2
 """,
     needs="""
 (i|we|i think i|{kid}) forgot to lock {thedoor} *6
 (i|we|i think i|{kid}|someone|i may have) left {thedoor} unlocked *6
-i (didn't|haven't|never) lock[ed] {thedoor} *4
+i (didn't lock|haven't locked|never locked) {thedoor} *4
 {thedoor} (is|are|was left) (unlocked|not locked|still unlocked|not locked yet) [lock it|please lock it|fix that] *6
 {thedoor} (needs|need) (locking|to be locked|to be bolted) [up|for the night] *5
 {thedoor} (should|must|has to) be locked [at night|by now|at all times] *5
@@ -62,6 +64,11 @@ i don't want anyone walking in *2
 i don't want {thedoor} (left unlocked|unlocked overnight|to be unlocked) *2
 it's late, (lock up|get the doors locked|{thedoor} should be locked) *2
 {people} will run out if {thedoor} isn't locked
+(make sure|see that) (nobody|no one|no stranger) can (get|come|walk) in (through|by|at) {thedoor} *2
+has (anyone|somebody) locked {thedoor}, if not (do it|please do|lock it now) *2
+it's (after dark|ten o'clock|bedtime), {thedoor} should be locked *2
+i'm (home alone|on my own tonight), (lock everything|lock the doors|bolt {thedoor}) *2
+(he|she|{kid}|everybody) is (in|home) now so lock (it|{thedoor}|up) *2
 """,
     fragments="""
 {thedoor} lock *2
@@ -86,7 +93,7 @@ bolt on {thedoor} *2
     reasons="""
 i'm (going to bed|leaving|in now|home alone)
 we're all (in|home)
-{people} (is|are) (in|asleep|out playing)
+{people} (is*4|are) (in|asleep|out playing)
 it's (late|night|getting dark)
 i forgot
 i don't feel safe
@@ -98,7 +105,7 @@ i'm already in the car
 DOOR_UNLOCK = IntentFrames(
     commands="""
 unlock {thedoor} *9
-unlock {thedoor} (for {visitor}|for me|so {visitor} can get in|when {visitor} arrives|, {visitor} is here) *7
+unlock {thedoor} (for {visitor}|for me|so {caller} can get in|when {caller} arrives|, {caller} is here) *7
 (unbolt|unlatch|undo) {thedoor} *4
 undo the (lock|bolt|deadbolt|latch) [on {thedoor}] *4
 (open|release|disengage|take off|remove|slide back|pop) the (lock|bolt|deadbolt|latch|door lock|smart \
@@ -107,8 +114,8 @@ lock) [on {thedoor}] *6
 let {visitor} in [please|the front|through {thedoor}|the house] *8
 let (me|us) in [please|the house|i forgot my key|i forgot my keys] *6
 buzz {visitor} (in|up) *4
-(open|open up) the (front door|door|back door|side door) (for {visitor}|to let {visitor} in|it's {visitor}|\
-so {visitor} can get in) *6
+(open|open up) the (front door|door|back door|side door) (for {visitor}|to let {visitor} in|it's {caller}|\
+so {caller} can get in) *6
 open up, (it's me|i'm home|i'm outside|it's {kid}) *3
 (leave|keep) {thedoor} unlocked [for {visitor}|until {people} gets home|today] *5
 (make sure|ensure) {thedoor} is (unlocked|not locked|open for {visitor}) *3
@@ -118,17 +125,19 @@ let the (dog|cat) out, unlock the back door *2
 allow {visitor} (in|to come in|inside) *3
 set {thedoor} to unlocked *2
 switch the lock on {thedoor} to unlocked
-(don't lock|don't keep locked) {thedoor}[, {visitor} is still out|, leave it unlocked] *3
+(don't lock|don't keep locked) {thedoor}[, {caller} is still out|, leave it unlocked] *3
 lock no sorry unlock {thedoor}
 unlock not lock {thedoor}
 unlock (the house|everything|the place|my flat|the building|the entrance) *4
 unlock (all the doors|both doors|every door|front and back) *3
-unlock {thedoor} (at {clock}|in {min_n} minutes|when i get home|once {visitor} gets here) *3
+unlock {thedoor} (at {clock}|in {min_n} minutes|when i get home|once {caller} gets here) *3
+(get|open) the door for {visitor}, (it's locked|unlock it) *2
+(take|slide) the (latch|bolt|chain|snib) off [{thedoor}] *2
 """,
     needs="""
-{visitor} (is|are) (at the door|here|outside|waiting outside|downstairs|at the gate|ringing the bell|on the doorstep|\
+{caller} (is*4|are) (at the door|here|outside|waiting outside|downstairs|at the gate|ringing the bell|on the doorstep|\
 knocking)[, let (him|her|them) in|, open up|, unlock it] *9
-{visitor} (can't get in|is locked out|has no key|forgot the key|needs to get in|needs to come in|wants to come in|\
+{caller} (can't get in|is locked out|has no key|forgot the key|needs to get in|needs to come in|wants to come in|\
 is coming, leave it unlocked) *7
 i'm (locked out|stuck outside|at the door|standing outside|outside and i forgot my key|locked out of the house|\
 outside in the rain|standing on the doorstep) *8
@@ -146,11 +155,17 @@ the door (is locked and i'm outside|won't open, it's locked|locked behind me|is 
 {thedoor} (is|shouldn't be) locked, (undo it|unlock it|let me in|open it up for me) *3
 we're (home|back) [and the door's locked], (let us in|unlock the door|open the lock) *3
 i'm (home|back|nearly home|pulling into the drive), unlock (the door|{thedoor}) *4
-{visitor} (is|are) coming (over|round|by) (and|so) {thedoor} (needs to be|should be) unlocked *3
+{caller} (is*4|are) coming (over|round|by) (and|so) {thedoor} (needs to be|should be) unlocked *3
 you can (unlock|unbolt) {thedoor} [now] *3
 i don't need {thedoor} locked [anymore|any more] *2
 someone locked me out *2
 the (kids|children) are home from school and can't get in *2
+{caller} (is|has been) (standing|waiting|freezing) (out there|outside|on the step|in the rain) [let them in] *3
+(that's|it's) {caller} at the door[, open up|, let them in|, unlock it] *3
+there's (someone|a delivery|a parcel|a courier) (at|for me at) the (front door|door), (let them in|unlock it) *2
+i (shut|locked) myself out *2
+i've got no (key|keys) [on me|with me] *2
+i (just|) got to the door, (unlock it|unlock please|open the lock) *2
 """,
     fragments="""
 {thedoor} unlock *2
@@ -172,7 +187,7 @@ can i get in *2
 let me in it's (cold|raining|freezing) out here *3
 """,
     reasons="""
-{visitor} (is|are) (here|outside|at the door|on the way|coming)
+{caller} (is*4|are) (here|outside|at the door|on the way|coming)
 i forgot my (key|keys)
 my hands are full
 i'm (outside|locked out|nearly home|at the door)

@@ -52,7 +52,13 @@ class Alternation(NamedTuple):
 
 Node = Union[str, Slot, Alternation]  # noqa: UP007 - evaluated at run time on Python 3.10 with a forward reference
 
+_NAMES_OWNING = (
+    "(?:emma|jack|leo|mia|sam|lily|tom|anna|ben|ella|max|sophie|oliver|grace|noah"
+    "|mum|mom|dad|grandma|grandad|granny|nan)'s"
+)
 _SPECIAL = re.compile(r"[\[\](){}|]")
+_DOUBLED_ARTICLE = re.compile(rf"\bthe (?=(?:the|my|our|{_NAMES_OWNING})\b)")
+_A_BEFORE_VOWEL = re.compile(r"\ba (?=[aei]|o(?!ne))")
 _WEIGHT = re.compile(r"\*(\d+)\s*$")
 
 
@@ -194,8 +200,9 @@ class Expander:
 
 
 def tidy(text: str) -> str:
-    """Collapse runs of spaces and put commas against the word before them."""
-    return " ".join(text.split()).replace(" ,", ",").strip(" ,")
+    """Collapse runs of spaces, put commas and 'd against the word before them, and mend doubled and wrong articles."""
+    text = " ".join(text.split()).replace(" ,", ",").replace(" 's ", "'s ").replace(" 'd ", "'d ").strip(" ,")
+    return _A_BEFORE_VOWEL.sub("an ", _DOUBLED_ARTICLE.sub("", text))
 
 
 def slot_names(template: str) -> list[str]:

@@ -38,6 +38,8 @@ start the day) *7
 cinema mode (now|on|in the {room}) *2
 wake the house up *3
 welcome (me|us|our guests) (home|back) *4
+(do|start|give me) the (usual|) {scene} (thing|scene|set up|vibe) *2
+get (the|our) (home|house|flat) (christmassy|ready for the party|ready for visitors|cosy for tonight) *3
 """,
     needs="""
 (i'm|we're) (leaving|heading out|off|going out|leaving now|off to work|going to work|going shopping|out of here|\
@@ -69,7 +71,7 @@ back from holiday) *5
 night), party mode *2
 the (movie|film)'s (about to start|starting|ready|on in a minute) *5
 the (party|fun) (is about to start|starts now|can begin) *3
-i'm (about to|going to) (study|work|meditate|do yoga|have a bath|take a nap|game|read for a bit) *4
+i'm (about to|going to) (study, focus mode|meditate, set the mood|do yoga, yoga mode|work, focus mode) *2
 i'm (exhausted|knackered|shattered|so tired|really sleepy), (goodnight|good night|i'm off to bed|bedtime) *4
 {kid} is (ready for|going to) (bed|sleep), (bedtime mode|do the bedtime scene|goodnight scene) *3
 see you (tomorrow|in the morning|tonight|later|next week), (house|goodnight|i'm leaving|we're off) *4
@@ -77,6 +79,13 @@ i'm (done|finished) for (the day|today|tonight), good night *3
 dinner for two [tonight|please|by candlelight] *3
 we have the house to ourselves tonight, make it romantic *2
 popcorn's ready, (movie time|film time|start movie mode) *3
+(right|well) that's me (off to bed|off to work|off|done for the night|going out) *3
+we're (away|gone) (for the weekend|until sunday|for a few days), see you *2
+(the kids|{kid}) (need|needs) to (wind down|settle down|go to sleep now), bedtime *2
+it's our (anniversary|first date|wedding anniversary), (something romantic|make it special|set the mood) *2
+off (out|shopping|to the gym|to school|to town), (bye|see you|back later) *3
+i'm (up|awake), good morning *2
+time to (hit the sack|turn in|go out|leave for work|get cosy|start the party) *3
 """,
     fragments="""
 {thescene} [please|on|now] *8
@@ -140,6 +149,8 @@ include {items} in (the weekly shop|the next order|the next grocery order|the sh
 (stock up on|restock) {item} *3
 (add|put) stuff for (tacos|breakfast|sandwiches|a salad|a barbecue|lasagne|pancakes) (to|on) {list}, (like {items}|\
 {items}) *2
+get some {item} in *2
+(put|bung) us down for {items} *2
 """,
     needs="""
 (we're|i'm|we are) [all|almost|nearly|completely|just about] out of {items} *9
@@ -172,6 +183,12 @@ the (fridge|cupboard) is empty, (we need|add|get) {items} *3
 {item} (should|needs to|has to|must) (be|go) on {list} *5
 i'm going to {shop}, (add|put down|note) {items} *3
 i'm making a list, {items} *2
+(the dog|the cat|{kid}|the kids) (has|have) (eaten|drunk|finished) (all|) the {item}[, get more|, put \
+some on the list|, we need more] *3
+i (used|had|ate|drank) the last (of the|) {item} *3
+we've (no|got no|hardly any|only one bit of) {item} [left|in] *4
+we're (one|a bit) short of {item} *2
+can't (bake|cook|make tea|make pancakes) without {item}, (we're out|put it on the list|add some) *2
 """,
     fragments="""
 {items} (on|to|for) {list} *8

@@ -50,6 +50,9 @@ pump up the brightness [{where}]
 turn the dimmer (up|down) [{bit}|{where}] *2
 (up|lower) the (lights|brightness) [{bit}] [{where}]
 (go|drop) to {pct} (brightness|on {light})
+(set|put) (the dimmer|the {lamp}) (to|at|on) {pct} *3
+(ease|wind|ramp) {light} (down|up) {bit} *2
+run {light} at (half power|{pct}|full power|a third) *2
 """,
     needs="""
 {lights_are} [{bit}|far|much|way] too (bright|dim|strong|harsh|low|faint) *7
@@ -78,10 +81,19 @@ i can't read [properly] with {light} this (dim|low) *2
 we need the lights full blast [{where}]
 {light} doesn't need to be that bright *2
 do the lights have to be so bright
+(this|the) light is (harsh|a bit harsh|rather strong|too powerful|glaring|feeble|too faint) *3
+my eyes are (sensitive|sore|tired) today, (softer light|dim the lights|less bright) *2
+{people} (finds|thinks) {light} too (bright|dim) *2
+a (third|quarter|half) of that brightness (will do|is enough|is plenty) *2
+i need (as much light as the {lamp} can give|the {lamp} brighter to sew|more from that lamp) *2
+it's giving me a headache this bright light *2
 """,
     fragments="""
 {light} [to|at] {pct} *6
 {light} {pct}
+lights [at|to] {pct_n} *3
+{light} (at|on) (half|full|low) power *2
+(half|full|low) power on {light} *2
 brightness [to|at] {level} [{where}] *4
 brightness (up|down) [{bit}|{where}] *3
 (dimmer|brighter) [please] [{where}] *3
@@ -149,6 +161,9 @@ have {light} (in|be|go|glow) {colour} *2
 stop the lights being {colour}, (make them|go to|i want) {anycolour}
 light the {room} in {anycolour} *2
 rgb {light} to {colour}
+(splash|throw) some {colour} on the walls with {light}
+(swap|trade) the {colour} (light|lights) for {colour} *2
+make it (look|feel) like (a sunset|a rainbow|the sea|a forest) with the light colour *2
 """,
     needs="""
 (i|we) (want|need|would like|'d like|prefer|'d prefer|fancy) {anycolour} (lights|light|lighting) [{where}] *6
@@ -172,6 +187,11 @@ we need {colour} and {colour} lights for (halloween|christmas|the party|the matc
 it's (halloween|christmas|valentine's day|st patrick's day), make the lights {colour}
 (the light|this light|the {lamp}) (looks|feels) like a hospital, make it warmer
 i want (a|some) (warmer|cooler|different) (colour|color|tone|light colour|shade) [{where}|on {light}] *2
+(bit|a bit|something) less (blue|yellow|white|orange) in the light *2
+the (white|blue|yellow) light is (ugly|cold|depressing|unflattering|awful), (change it|go warmer|another colour) *2
+{colour} (is|are) (so|) pretty, i want {colour} (lights|lamp) *2
+{kid}'s favourite {color} is {colour}, (her|his) lamp should be that *2
+we're supporting the {colour} team, lights {colour}
 """,
     fragments="""
 {colour} (lights|light|lamp|lighting) [{where}] [please] *5

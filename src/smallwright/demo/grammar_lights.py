@@ -42,6 +42,8 @@ show me some light [{where}]
 (leave|put) a light on for {people}
 light (it|this place) up [{where}]
 set {light} to on
+shine some light on (the stairs|the {spot}|my book|this)
+lighten the darkness {where}
 """,
     needs="""
 it's (too|so|very|really|way too|pretty|awfully|quite|getting) dark {where} *6
@@ -70,8 +72,6 @@ we need to be able to see the (path|steps|driveway)
 there's no light {where} *2
 why is it so dark {where} *2
 why are we sitting in the dark
-who turned (out|off) the lights
-who switched the light off
 hey i was still in here, lights back on
 i want light
 i need to find my (glasses|slippers|keys|phone) in the dark
@@ -83,12 +83,20 @@ my eyes can't see {where} without a lamp
 it's a bit dark {where} isn't it
 i'm reading and it's too dark
 we'd better have the {lamp} on
+i (bumped|stubbed my toe|walked) into (the door|the table|something) in the dark *2
+it's like a (coal cellar|tomb|black hole|horror movie) {where} *2
+(who can|nobody can|how am i supposed to) (see anything|find anything|read|cook) in this (dark|gloom) *2
+it's (gloomy|murky|dim and gloomy) {where}, (lights|light|lamp) on *2
+{people} (needs|wants) the (light|night light|lamp) on *2
+{people} won't sleep without the night light *2
+i'm feeling my way (around|along the wall) in the dark
+there's a power of darkness out on the {outdoor}, light it up
 """,
     fragments="""
 lights on [{where}] *5
 {light} on *6
 {light} *3
-(lights|light) [in] the {room} *2
+(lights|light) in the {room} *2
 light please
 some light [please] [{where}] *2
 light {where} *2
@@ -155,10 +163,13 @@ lose the {lamp}
 let me have the lights off [{where}]
 (turn|switch) the light off when (you|i) leave
 set {light} to off
+shut the light [off] *2
+make the light go (off|out|away) *2
+turn all of them off, every (light|lamp) *2
 """,
     needs="""
 (i|you|we|someone|somebody|the kids|{kid}) left {light} on *5
-(i|we|i think i) forgot to (turn|switch) [off] {light} off *3
+(i|we|i think i) forgot to (turn off {light}|switch off {light}|turn {light} off) *3
 (i've|we've|someone's|he's|she's) left {light} on [again|all night|all day] *2
 (nobody's|no one is|no one's|nobody is|there's nobody|there's no one) in the {room} (and|but) the (light|lights) (is|\
 are) [still] on *3
@@ -195,6 +206,13 @@ no (more lights|lights needed) {where} *2
 the electricity bill is huge, (get those|turn the) lights off
 the {outdoor} lights have been on all night
 who left {light} on *3
+{light} (is|has been) (burning|on) for nothing (all day|in the {room}) *2
+i can (still|) see a light (on|burning) in the {room}, get it off *2
+(someone|{kid}) (always|keeps) (leaves|leaving) (the light|the lights) on *2
+every (light|lamp) in (the house|this place) is on and (it's daytime|nobody's home) *2
+(we're|i'm) not made of money, (lights off|turn off some lights|get the lights out)
+it's (too late for|way past time for) lights in {kid}'s room *2
+i'd sleep better without that (light|lamp) *2
 """,
     fragments="""
 lights off [{where}] *5

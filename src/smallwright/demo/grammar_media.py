@@ -45,6 +45,9 @@ dj {artist}
 set the music to {genre} *2
 make (some music|the speaker play {genre}|the speakers play {artist}) *3
 play music, not the tv
+(let me|let us) have some (music|tunes|{genre}) (while i cook|while we eat|for the party) *2
+carry on with (my audiobook|the podcast|the music|my playlist) *2
+spin (some {genre}|a record|{artist}) *2
 """,
     needs="""
 i (want|need|would like|'d like|'d love|feel like) to (hear|listen to|dance to) (some {genre}|{artist}|{playlist}|\
@@ -52,7 +55,8 @@ some music|music|something by {artist}|some tunes) *8
 i'm in the mood for (some {genre}|{artist}|{genre}|some music|a bit of {genre}|dancing) *6
 (i|we) (need|want|could do with|could use|fancy|feel like|'d like) (some|a bit of) (music|{genre}|tunes|{genre} music|\
 background music|{artist}|good music) [{where}] *7
-it's (too|so|awfully|very|a bit) (quiet|silent) {where} *5
+it's (so|awfully|very|rather) (quiet|silent) {where}, (put something on|how about some music|music please|\
+play something|let's have some {genre}|put some tunes on) *5
 it's like a (library|morgue|graveyard) {where}, (play something|put some music on) *2
 (this party|this place|dinner|the party) needs (some music|some tunes|a bit of music|music|{genre}) *5
 (we're|i'm) (having a party|cooking|working out|doing the dishes|cleaning|having dinner|studying) and (need|want|\
@@ -64,7 +68,7 @@ the baby (needs|wants) (a lullaby|some white noise|soothing music|rain sounds) *
 i (haven't heard|miss) (this|that|some|) ({artist}|{genre}) (in ages|for a while) *3
 (some|a bit of) ({genre}|music|{artist}) would be (nice|lovely|great|good) [{where}] *5
 i can't (cook|work|clean|study|sleep) without (music|some music|{genre}) *3
-{genre} (music|) would (be nice|go well with this dinner|set the tone) [{where}] *3
+{genre} music would (be nice|go well with this dinner|set the tone) [{where}] *3
 let's (dance|boogie|have a dance) [put something on|to {artist}|play something] *3
 where's my (music|playlist|favourite song) *2
 i'd like (my playlist|my music|the {genre} station|{artist}|some {genre}) (on|playing) [{where}] *4
@@ -72,6 +76,13 @@ surprise me with (a song|some music|something to listen to) *2
 time for (some {genre}|some music|{artist}|some tunes|my podcast) *4
 what about a bit of {artist} *2
 you can (play|put on) (whatever music you like|any music|some {genre}) *2
+i want something (to dance to|to cook to|soothing to listen to|upbeat|relaxing to listen to|for the \
+kids to sing along to) *3
+(got to|i've got to) hear {artist} *2
+it's time for a (dance|sing along|boogie), (play {artist}|music please|{genre} please) *2
+let's have the radio on [{where}] *3
+{people} (loves|likes) {artist}, put (some|them|it) on *2
+something (to listen to|with a beat|jazzy|cheerful to cook to) [please] *2
 """,
     fragments="""
 (music|tunes|{genre} music|{genre} playlist|{artist}) [please] [{where}] *6
@@ -99,7 +110,6 @@ background music [for dinner|please|while we eat] *2
 """,
     reasons="""
 we're having (dinner|a party)
-it's too quiet
 i'm (cooking|cleaning|bored|working out|in the shower)
 {people} wants to dance
 i need (to relax|cheering up|motivation)
@@ -133,6 +143,9 @@ stop singing *2
 stop streaming [{where}|spotify] *2
 stop the music (in {min_n} minutes|at {clock}|when {people} falls asleep) *2
 play no sorry stop the music
+(can|cut|knock off) the (music|tunes|song|noise from the speaker|radio) *2
+quit (that song|the music|the radio) *2
+give the (music|radio|speaker|speakers) a rest *2
 """,
     needs="""
 (that's|it's|i've had|we've had) enough (music|of this song|of this music|{genre}|{artist}|of the radio|tunes|singing|\
@@ -150,7 +163,7 @@ kill the music) *5
 someone's (calling|at the door|on the phone), (pause the music|music off|stop the song|pause it) *4
 i can't (concentrate|think|sleep|hear you|work|study) with (the music|this music|that song|music) (on|playing) *6
 i can't hear (you|the doorbell|the phone|myself think) over the music, (stop it|turn it off|pause it) *3
-{people} (is|are) (trying to sleep|asleep|studying), (stop the music|no more music|music off) *4
+{people} (is*4|are) (trying to sleep|asleep|studying), (stop the music|no more music|music off) *4
 no more (music|songs|{genre}|{artist}|radio|tunes|singing) [please|now|tonight|for now] *5
 (the|this) music is (annoying|driving me mad|giving me a headache|getting on my nerves|awful|terrible)[, stop it|\
 , off please|, make it stop] *5
@@ -165,6 +178,11 @@ if nobody's listening] *4
 nobody is listening to (the music|the radio|that) [anymore] *3
 i need (silence, stop the music|a break from this music|the music off|the music to stop) *3
 what is this awful (song|music), turn it off *2
+(phone|the phone|my phone) is ringing, (pause|stop the music|stop that song) *3
+i've had enough of (this|that) (song|band|radio|noise|racket|playlist) *3
+that's enough (noise|tunes|of that racket|for the radio) *2
+(we're|i'm) done (listening|with the radio|dancing), (stop|music off|turn it off) *2
+(peace and quiet|some silence) please, (stop the music|music off|no more songs) *2
 """,
     fragments="""
 (music|song|radio|spotify|playlist|podcast|tunes|audio) (off|stop|pause|over) [please] [{where}] *7
@@ -190,7 +208,7 @@ music (pause|stop) {where} *3
 """,
     reasons="""
 i'm on (the phone|a call)
-{people} (is|are) (asleep|sleeping|studying|calling)
+{people} (is*4|are) (asleep|sleeping|studying|calling)
 i've got a headache
 i need to concentrate
 someone's at the door
@@ -235,6 +253,10 @@ turn it up no i mean down {bit} *1
 turn the tv down, don't switch it off *2
 keep playing but (quieter|lower|louder|turn it down) *3
 don't stop the music, just (turn it down|make it quieter) *3
+(go|notch) (up|down) (two|a few|three) (notches|steps) on the (tv|music|speaker|telly|radio) *3
+(shush|hush|quieten) (the {room} speaker|the tv|the speaker|the music|down) [a bit] *3
+crank it *1
+take the (volume|sound|telly|music|tv) (up|down) (a notch|a couple of notches|a bit) *3
 """,
     needs="""
 {sound} (is|are) [{bit}|far|much|way] too (loud|quiet|low|soft|noisy|high) *9
@@ -247,7 +269,7 @@ i can't hear (a word they're saying|what they're saying on tv|the telly from her
 my ears hurt, it's so loud *2
 i'm (going deaf|a bit deaf|hard of hearing), (turn it up|louder please|could it be louder) *4
 it's (hurting|bursting) my (ears|eardrums) *3
-{people} (is|are) (sleeping|asleep|studying|on the phone|napping), (keep it down|quieter please|turn it down|\
+{people} (is*4|are) (sleeping|asleep|studying|on the phone|napping), (keep it down|quieter please|turn it down|\
 lower the volume|not so loud|a bit quieter) *7
 the neighbours (are complaining|will complain|are banging on the wall|can hear the music|complained \
 about the noise) [turn it down|about the volume] *5
@@ -270,6 +292,12 @@ do you have to be so loud *2
 why is {sound} so (loud|quiet) *5
 {sound} (is|are) (blaring|blasting|booming|barely audible|deafening|hardly audible) [{where}] *5
 i need to hear this, louder *2
+that's (deafening|ear splitting|blasting my ears|hurting my ears|barely audible|hardly audible) *3
+pardon, i (can't|didn't) hear (it|that|them) *2
+i'm (straining|struggling) to hear [the (tv|radio|music)] *2
+{people} (can't hear|is hard of hearing|has bad ears)[, louder|, turn it up|, volume up please] *3
+i can hear (that|the tv|the music) (from|all the way) (upstairs|down the street|in the {room}), (quieter|too loud|\
+turn it down) *2
 """,
     fragments="""
 (volume|sound) (up|down) [{bit}|please|{where}] *7
@@ -297,7 +325,7 @@ inside voice please *1
 """,
     reasons="""
 i can't hear [it|them]
-{people} (is|are) (asleep|sleeping|napping|on the phone)
+{people} (is*4|are) (asleep|sleeping|napping|on the phone)
 it's (too loud|too quiet|deafening)
 i love this song
 i'm on the phone

@@ -73,6 +73,10 @@ i'm (planning|thinking of) (a picnic|a barbecue|a hike|a walk) {forecast_day}, (
 will it rain) *3
 let me know if it's going to (rain|snow) {forecast_day} *3
 i hope it doesn't rain {forecast_day}, what's the forecast
+(i'm|we're) (hanging the washing out|going to the park|having a barbecue|flying a kite|off to the \
+match), (what's the weather doing|any rain|is it dry) *2
+do you think (it'll|it will|we'll) (rain|snow|be warm|get sun|get wet) {forecast_day} *3
+tell me what to wear {forecast_day}, (is it cold|weather wise) *2
 """,
     fragments="""
 weather [forecast|report|update] [for] {forecast_day} *6
@@ -107,6 +111,8 @@ which devices are running|what's open|all lights that are on|which windows are o
 (tell me|give me) the (status|state) of (the {door}|the {dev}|the {lamp}|the {cover}|the {robot}|the locks|\
 the {security}|the house) *5
 check (on the {dev}|the status of the {dev}|the locks for me and tell me|the state of the {door}) *4
+tell me what('s| is) (on|running|open|unlocked) [{where}] *2
+check nothing('s| is) (left on|open|unlocked) [{where}] *2
 """,
     questions="""
 is {thedoor} (locked|unlocked|open|shut|closed|bolted|still open|still unlocked) [or not|right now|properly] *9
@@ -141,7 +147,6 @@ still on) [{where}] *5
 is (anything|something) (on|still on|switched on|running|open|left on) [{where}] *4
 is everything (locked|off|closed|locked up|switched off|shut) [{where}] *4
 is (the house|the place|everything|downstairs) (locked up|secure|all locked|all closed up) *3
-is (someone|anyone|anybody) in the {room} *2
 (was|were) (the door|{device}|{light}|the {door}|the {cover}) (left on|left open|locked|on|open|unlocked) [all night|\
 when i left|all day] *4
 what's the (status|state) of (the {door}|the {dev}|the {lamp}|the {cover}|the {robot}|the locks|the {security}) *5
@@ -150,8 +155,8 @@ are you sure {thedoor} is (locked|closed|shut) *2
 is there (a light|anything|something) (on|still on|left on) {where} *3
 does {device} (have power|still run|happen to be on) *2
 is {device} on or did i turn it off *2
-{thedoor} is (locked|closed|shut) (right|isn't it|yeah) *3
-{device} is off, (right|isn't it|yeah) *2
+{thedoor} is (locked|closed|shut), (right|isn't it) *3
+{device} is off, (right|isn't it) *2
 are the kids still (watching tv|on the xbox) [is it on] *1
 is the (tv|radio|music|oven|fan) still on {where} *3
 is it locked [at the back|out the front] *2
@@ -171,6 +176,10 @@ i have a feeling i left the {appliance} on, (did i|is it on|can you check) *3
 let me know (if|whether) ({thedoor} is locked|{device} is on|the {appliance} is running|{thecover} are down) *4
 i think i (left the {appliance} on|forgot to lock {thedoor}), (did i|can you check|is that right) *4
 just (checking|making sure) ({thedoor} is locked|the {appliance} is off|everything's locked|{thecover} are closed) *3
+i can't (tell|see from here) (if|whether) {thedoor} is (locked|shut|open) *2
+did (anybody|the kids|{kid}) remember to (lock|close|shut) ({thedoor}|{thecover}) *3
+i (thought|could swear) i (turned off the {appliance}|locked {thedoor}), (did i|is it) *2
+have (the kids|you|we|i) (locked|shut|bolted) {thedoor} *3
 """,
     fragments="""
 {thedoor} (locked|open|closed|shut)? *3

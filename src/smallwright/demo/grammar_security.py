@@ -21,16 +21,16 @@ set the [house|burglar|home|security] alarm (before we (go|leave)|when (we|i) le
 , we're off|for the night, we're all in bed|, i'm the last one out|behind us|for tonight while we sleep) *6
 (put|stick|pop) the [house|burglar|home] alarm on (before we (go|leave)|when i leave|, we're going out|\
 , we're off on holiday|on your way out|, i'm off to work) *5
-(protect|guard|secure|watch|keep an eye on|watch over) (the house|the place|the home|our home|my flat|\
-the property) [while (we're|i'm) (out|away|on holiday|asleep|gone)|tonight] *7
+(protect|guard|watch|keep an eye on|watch over) (the house|the place|the home|our home|my flat|the \
+property) [while (we're|i'm) (out|away|on holiday|asleep|gone)|tonight] *7
 (set|put|switch) the (security|alarm system|security system|house alarm|burglar alarm) to (away|armed|night|home|stay|\
 on|night mode|armed away|armed stay) *7
 arm (away|stay|home|night|everything|upstairs only|downstairs|the ground floor|the downstairs sensors|\
 the garage sensors) *6
 (make sure|ensure|check) the ({security}|house alarm) (is armed|gets armed|is set|is on) (before we leave|tonight|\
 when we go|for the night) *4
-(turn|switch) (motion detection|intruder detection|surveillance|the cctv|burglar protection|the window sensors|\
-the door sensors|the security cameras) on *4
+(turn|switch) (motion detection|intruder detection|surveillance|burglar protection|the window sensors|\
+the door sensors) on *4
 (start|begin) (monitoring|surveillance|guarding|guarding the house|watching the house|security monitoring) *4
 (re-arm|rearm) the (system|alarm|{security}) *3
 don't leave without (arming|setting) the (alarm|house alarm|security) *2
@@ -39,6 +39,8 @@ have the {security} (on|armed|active|set) (tonight|while we're away|when we leav
 disarm no sorry arm the {security} *1
 go into (guard|lockdown|security|armed) mode *4
 put the house (on guard|in lockdown|on lockdown|under guard|in armed mode) *4
+(get|put) the (alarm system|burglar alarm|security system) (going|in place|working) *2
+keep (burglars|intruders|thieves) out while we're (away|asleep|out) *2
 """,
     needs="""
 (i|we) forgot to (set|arm|turn on|activate|switch on|put on) the {security} *7
@@ -66,6 +68,10 @@ i'd (feel safer|sleep better) with the ({security}|house alarm) (on|armed|set) *
 you can (arm|activate|set|turn on) the {security} [now] *4
 the house is (empty|going to be empty) (all week|this weekend|today), (security on|alarm system on|arm it|guard it) *3
 if anyone (comes in|breaks in|gets in) (tonight|while we're gone) i want (the siren|to know|the alarm to go off) *3
+we're off to (spain|the seaside|my mum's|the airport), (alarm system on|arm the house|security on|set \
+the burglar alarm) *3
+i'm the last (one|person) out, (arm the alarm|arm it|security on) *2
+(nobody|no one) is (staying|sleeping) here tonight, (arm the alarm|arm the system) *2
 """,
     fragments="""
 {security} (on|armed|arm|activated|active) [please] *9
@@ -113,18 +119,20 @@ me who set it off|only us) *6
 disarm) *6
 cancel the (false alarm|burglar alarm|break-in alert|intruder alert|security alert|siren|armed mode|lockdown) *6
 (stand|call) (down|off) the (alarm system|{security}|security|guards|siren) *3
-(turn|switch) (motion detection|intruder detection|surveillance|the cctv|burglar protection|the window sensors|\
-the door sensors|the security cameras) off *5
+(turn|switch) (motion detection|intruder detection|surveillance|burglar protection|the window sensors|\
+the door sensors) off *5
 (end|leave|exit|stop) (lockdown|guard mode|armed mode|away security mode|the lockdown|security mode) *4
 (stop|quit) (monitoring|guarding the house|the surveillance|the security monitoring) *3
 (make|get) the (siren|burglar alarm|house alarm) (stop|to stop|shut up) *5
-(make sure|ensure) the {security} is (off|disarmed|not armed) (when {visitor} arrives|before {visitor} comes|\
+(make sure|ensure) the {security} is (off|disarmed|not armed) (when {caller} arrives|before {caller} comes|\
 before i open the door|by {clock}) *4
 let's (disarm|deactivate) the ({security}|house alarm|alarm system) *3
 (leave|keep) the {security} (off|disarmed) [tonight|today|for {visitor}] *4
 arm no sorry disarm the {security} *1
-don't (arm|set) the {security} (tonight|, {visitor} is still here|, i'm staying in|today) *3
-(let {visitor} in without setting off|stop {visitor} setting off) the {security} *2
+don't (arm|set) the {security} (tonight|, {caller} is still here|, i'm staying in|today) *3
+(let {visitor} in without setting off|stop {caller} setting off) the {security} *2
+(let me|let us) in without the (siren|burglar alarm) *2
+(tell|get) the (alarm system|security) to (stand down|back off|stop) *2
 """,
     needs="""
 (i|{kid}|the dog|the cat|we|the cleaner) (set|set off|triggered|tripped) (the {security}|the burglar alarm|the siren|\
@@ -139,7 +147,7 @@ it's a false alarm [, turn off the siren|, disarm it|, stop the siren|, call off
 it's only {kid}|turn it off) *5
 (i'm|we're) (home|back|in|coming in|through the door) [now], (disarm the alarm|disarm|turn off the {security}|\
 security off|no need for the burglar alarm|kill the house alarm|disarm it please) *8
-{visitor} (is|are) (coming|on the way|here|about to come in), (disarm the alarm|turn off the {security}|\
+{caller} (is*4|are) (coming|on the way|here|about to come in), (disarm the alarm|turn off the {security}|\
 the alarm system needs to be off|disarm the system) *6
 (i|we) (don't|no longer) need the {security} (on|armed|set|active) [anymore|today|while we're home|now] *6
 (i|we) (want|need|would like|'d like) the {security} (off|disarmed|deactivated|switched off|unarmed) [now|please] *7
@@ -153,6 +161,13 @@ the security off) *3
 you can (disarm|deactivate|turn off|switch off) the {security} [now] *5
 before i open the (back door|window|front door), (disarm it|disarm the alarm|turn off the {security}) *3
 {kid} got up (for a glass of water|in the night) and (set off|triggered) the (alarm|sensors) *3
+(the cat|the dog|a balloon|{kid}|the postman) (tripped|set off|walked past) the (sensor|sensors|motion detector|\
+motion sensor) *3
+the (alarm system|siren|burglar alarm) (is|keeps) (screaming|going|shrieking|waking the street)[, i'm not a burglar|\
+, make it stop|, shut it off] *3
+the (cleaner|neighbour|plumber|{visitor}) is (coming|letting himself in), (system off|security off|disarm please|\
+disarm it) *3
+i live here, (disarm|stop the siren|turn off the burglar alarm) *2
 """,
     fragments="""
 {security} (off|disarm|disarmed|deactivate) [please] *9
@@ -177,7 +192,7 @@ i'm (home|back|coming in|at the door)
 we're (home|back)
 it's only (me|us|the cat)
 it was a false alarm
-{visitor} (is|are) (coming|here)
+{caller} (is*4|are) (coming|here)
 i set it off by accident
 the dog triggered it
 """,

@@ -119,15 +119,15 @@ VALUES = {
         sixteen|seventeen|eighteen*2|nineteen*2|twenty*3|twenty one*3|twenty two*2|twenty three|twenty four
         |twenty five|sixty eight*2|seventy*2|seventy two*2|sixty five|seventy five|twenty and a half""",
     "deg": """
-        {deg_n}*3|{deg_n} degrees*5|{deg_w} degrees*3|{deg_w}*2|{deg_n}°|{deg_n}c|{deg_n} celsius|{deg_n}°C
+        {deg_n}*3|{deg_n} degrees*5|{deg_w} degrees*3|{deg_w}*2|{deg_n}°|{deg_n}c|{deg_n} celsius|{deg_n}°c
         |{deg_n} degrees celsius|{deg_n} degrees fahrenheit|{deg_n}f""",
     "few_deg": """
         a degree*2|one degree*2|two degrees*3|a couple of degrees*3|a few degrees*3|3 degrees|2 degrees*2|5 degrees
         |three degrees|a notch*2|a touch|half a degree|one or two degrees|a bit*3|a little*2|a little bit""",
     "vol": "1|2|3*2|4*2|5*4|6*2|7*2|8|9|10*2|11|20|25|30*2|40*2|50*2|60|70|80|three|five|ten|two|seven|eight|{pct}*5",
     "bit": """
-        a bit*6|a little*4|a little bit*3|a tad|slightly*2|a touch|a notch|just a bit|a wee bit|a fair bit|way*2
-        |a lot|some""",
+        a bit*6|a little*4|a little bit*3|a tad|slightly*2|a touch|a notch|just a bit|a wee bit|a fair bit
+        |a lot""",
 }
 
 TIMES = {
@@ -145,12 +145,14 @@ TIMES = {
     "dur_adj": """
         {min_n} minute*6|{min_w} minute*5|30 second|one hour*2|two hour|half hour*2|1 hour|90 second
         |{min_n}-minute*2|{min_n} min*2|thirty second|hour long""",
-    "timer_for": """
-        pasta*4|eggs*4|egg*2|pizza*4|cake*3|rice*3|bread*2|cookies*3|chicken*3|laundry*2|nap|homework*2|tea*3
-        |roast*2|potatoes*2|oven*4|lasagna|lasagne|biscuits|fish|stew|turkey|workout*2|spaghetti*2|veg|broccoli|soup
-        |screen time|dough|steak*2|meditation|ribs|muffins|chips|fries|noodles|casserole|washing|hair dye|face mask
-        |study|playtime|bath|pie|beans|dumplings|quiche|break|plank|brownies|tv time|sourdough|time out
-        |tooth brushing""",
+    "timer_for": "{dish}*5|{pursuit}*2|oven*1|washing|laundry",
+    "dish": """
+        pasta*4|eggs*4|egg*2|pizza*4|cake*3|rice*3|bread*2|cookies*3|chicken*3|tea*2|roast*2|potatoes*2|lasagna
+        |lasagne|biscuits|fish|stew|turkey|spaghetti*2|veg|broccoli|soup|dough|steak*2|ribs|muffins|chips|fries
+        |noodles|casserole|pie|beans|dumplings|quiche|brownies|sourdough|chili|porridge|scones|ham|roast beef""",
+    "pursuit": """
+        nap|homework*2|workout*2|screen time*2|meditation|hair dye|face mask|study session|playtime|bath|break
+        |plank|tv time|time out|tooth brushing|piano practice|reading time|game|exercise""",
     "hour_n": "5*2|6*5|7*6|8*5|9*3|10|4|11",
     "hour_w": "five*2|six*5|seven*6|eight*5|nine*3|ten|four",
     "clock": """
@@ -178,11 +180,12 @@ LIFE = {
         |sliding door|french doors|outside door|apartment door|office door|back gate|house door|entry door|bolt""",
     "thedoor": """
         the {door}*9|the {door} and the {door}|all the doors*2|my {door}|{door}|both doors|every door|our {door}""",
-    "visitor": """
+    "caller": """
         the plumber*2|the cleaner*3|the delivery guy*2|mum*2|my mom*2|my sister|the dog walker|the babysitter
         |grandma|grandpa|dad|the postman|the neighbour|the neighbor|my brother|the kids*2|{kid}*2|the electrician
         |a friend|the courier|my friends|the nurse|the carer|aunt mary|the amazon man|the gas man|the guests*2
-        |my girlfriend|him|her|them|the nanny|my parents""",
+        |my girlfriend|the nanny|my parents""",
+    "visitor": "{caller}*18|him|her|them",
     "cover": """
         blinds*7|curtains*6|shutters*4|shades*3|awning*2|garage door*4|blind*2|roller blinds|drapes*2
         |roller shutters|venetian blinds|roman blinds|window shades|skylight|blackout curtains|blackout blinds
@@ -261,7 +264,7 @@ LIFE = {
     "security": """
         alarm system*4|security system*5|burglar alarm*5|house alarm*5|security alarm*3|home alarm|intruder alarm*2
         |home security*3|alarm panel|security*2|house security|motion sensors|perimeter alarm|home security system*2
-        |security cameras|anti theft alarm""",
+        |anti theft alarm""",
 }
 
 SLOTS: dict[str, str] = {

@@ -109,6 +109,7 @@ SLOTS: dict[str, str] = {
     )
 }
 
+_SPEAKER = ("i ", "i'd", "we ", "we'd", "can i", "can we", "could we", "let", "mind if", "help me")
 _NOT_AFTER_LEAD = ("don't", "let's", "no", "never", "not", "remember", "please", "let", "lock not", "unlock not")
 
 
@@ -135,7 +136,7 @@ class Stylist:
             The sentence, lower case, without final punctuation.
         """
         if kind == "commands":
-            text = self._lead(text, rng)
+            text = self.lead(text, rng)
         elif kind == "questions" and rng.random() < 0.12:
             text = f"{self._say('question_lead', rng)} {text}"
         if reason is not None:
@@ -159,13 +160,16 @@ class Stylist:
     def _say(self, slot: str, rng: random.Random) -> str:
         return self._expander.expand("{" + slot + "}", rng)
 
-    def _lead(self, text: str, rng: random.Random) -> str:
+    def lead(self, text: str, rng: random.Random) -> str:
+        """Put "can you" and the like before a command, or nothing."""
         first, _, rest = text.partition(" ")
         chance = rng.random()
         if first in _NOT_AFTER_LEAD:
             return text
         if chance < 0.42:
-            return f"{self._say('command_lead', rng)} {text}"
+            lead = self._say("command_lead", rng)
+            clumsy = lead.startswith(_SPEAKER) and (" me" in text or " us" in text)
+            return f"please {text}" if clumsy else f"{lead} {text}"
         if chance < 0.47 and first in GERUNDS:
             return f"{self._say('gerund_lead', rng)} {GERUNDS[first]} {rest}"
         return text
@@ -183,8 +187,11 @@ class Stylist:
             slot = "need_tail" if label in NO_APPEAL or rng.random() < 0.5 else "appeal"
         else:
             slot = "command_tail"
+        tail = self._say(slot, rng)
+        if tail.startswith("please") and "please" in text:
+            return text
         comma = "," if rng.random() < 0.25 or slot == "appeal" else ""
-        return f"{text}{comma} {self._say(slot, rng)}"
+        return f"{text}{comma} {tail}"
 
     def _hesitate(self, text: str, rng: random.Random) -> str:
         words = text.split()

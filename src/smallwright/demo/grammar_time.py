@@ -25,10 +25,10 @@ time (the {timer_for}|my {timer_for}|this) for {duration} *5
 after) {duration} *9
 (let me know|tell me|shout|alert me|beep|ring) when {duration} (is up|are up|have passed|has passed|is over|\
 has gone by|are over) *7
-(remind me|tell me|let me know|shout) in {duration} (to|when it's time to|so i can) (take the {timer_for} out|\
-check the {timer_for}|turn the {timer_for}|stir the {timer_for}|flip the {timer_for}|look at the {timer_for}) *6
-(tell me|let me know|warn me) when the {timer_for} (is|are|has) (had|been in|been on|cooked|boiled) [for] {duration} *4
-(tell|let) (the kids|{kid}) [know] when {duration} (of {timer_for} |)(is up|are up) *3
+(remind me|tell me|let me know|shout) in {duration} (to|when it's time to|so i can) (take the {dish} out|\
+check the {dish}|turn the {dish}|stir the {dish}|flip the {dish}|look at the {dish}) *6
+(tell me|let me know|warn me) when the {dish} (is|are|has) (had|been in|been on|cooked|boiled) [for] {duration} *4
+(tell|let) (the kids|{kid}) [know] when {duration} (of {pursuit} |)(is up|are up) *3
 give (me|us|{kid}|the kids|it) {duration} (on the clock|on the timer|for the {timer_for}|starting now|then beep) *5
 (start|put) {duration} on the (timer|clock) [for the {timer_for}] *5
 (stick|pop|get|whack) a timer on for {duration} *5
@@ -38,22 +38,25 @@ give (me|us|{kid}|the kids|it) {duration} (on the clock|on the timer|for the {ti
 add {duration} to the timer *3
 set my egg timer [for {duration}] *2
 set (an hour|half an hour|{duration}) timer *2
-timer {duration} for {kid}'s {timer_for} *3
+timer {duration} for {kid}'s {pursuit} *3
 set a timer for {min_n} no {min_n} minutes *2
+start the clock, {duration} *2
+count (me|us) down from {duration} *2
+give me a (shout|nudge|heads up|bell|beep) (in|after) {duration} *3
 """,
     needs="""
-(i|we) (need|want|would like|'d like) (a timer for {duration}|a {dur_adj} timer|a timer|a timer for the {timer_for}|\
+(i|we) (need|want|would like|'d like) (a timer for {duration}|a {dur_adj} timer|a timer|a timer for the {dish}|\
 a {dur_adj} countdown) *8
-the {timer_for} (needs|need|takes|take|has to cook for|has to be in for|goes in for|wants|has) {duration} *8
-the {timer_for} (should|will|has to|need to) (be done|be ready|come out|come out of the oven|boil|bake|rest|simmer|\
+the {dish} (needs|need|takes|take|has to cook for|has to be in for|goes in for|wants|has) {duration} *8
+the {dish} (should|will|has to|need to) (be done|be ready|come out|come out of the oven|boil|bake|rest|simmer|\
 cook) in {duration} *6
-the {timer_for} (should|has to|needs to) (boil|bake|rest|simmer|cook|rise|soak|chill) for {duration} *6
-i('m| am) (putting|popping|sticking) the {timer_for} in [the oven] for {duration} *5
-i've (just put|put|popped) the {timer_for} (in|on), (it needs|give it|time|{duration} timer|that's) {duration} *5
-i (have to|need to|must|should) (take the {timer_for} out|check the {timer_for}|check on the {timer_for}|\
-turn the {timer_for}|flip the {timer_for}|take it out of the oven|get the {timer_for} out) (in|after) {duration} *7
-don't let me forget the {timer_for} (in|it needs|in the oven,|, it's done in) {duration} *5
-don't let the {timer_for} burn, {duration} *3
+the {dish} (should|has to|needs to) (boil|bake|rest|simmer|cook|rise|soak|chill) for {duration} *6
+i('m| am) (putting|popping|sticking) the {dish} in [the oven] for {duration} *5
+i've (just put|put|popped) the {dish} (in|on), (it needs|give it|time|{duration} timer|that's) {duration} *5
+i (have to|need to|must|should) (take the {dish} out|check the {dish}|check on the {dish}|turn the {dish}|\
+flip the {dish}|take it out of the oven|get the {dish} out) (in|after) {duration} *7
+don't let me forget the {dish} (in|it needs|in the oven,|, it's done in) {duration} *5
+don't let the {dish} burn, {duration} *3
 {kid} (has|gets|can have|is allowed) {duration} of (screen time|tv|playing|homework|piano practice|reading|xbox|\
 ipad), (time it|let me know when it's over|set a timer|count it down) *5
 {kid} (should|has to|needs to) brush (his|her|their) teeth for (two minutes|2 minutes|three minutes), time it *2
@@ -62,9 +65,13 @@ let me know when it's up) *5
 i've got {duration} (before i have to leave|until the bus|before the guests come|until my call), (set a timer|\
 count it down|tell me when) *4
 we (leave|have to go) in {duration}, (set a timer|count down|shout when it's time) *3
-{duration} (for the {timer_for}|from now), (go|set a timer|start|remind me|beep) *4
+{duration} (for the {dish}|from now), (go|set a timer|start|remind me|beep) *4
 a {dur_adj} timer would be (great|nice|handy) *2
-can't forget the {timer_for}, {duration} timer *2
+can't forget the {dish}, {duration} timer *2
+(eggs|pasta|rice|pizza|cake) (in|on) for {duration}, (time it|go|start) *2
+{duration} (and then|then) (tell me|call me|beep|shout|the {dish} is done) *2
+i (only|) have {duration}, (tell me when it's up|warn me when it's over|time me) *2
+the {dish} (wants|goes in for|gets|is in for) {duration} *3
 """,
     fragments="""
 timer [for] {duration} *8
@@ -128,16 +135,18 @@ shut the timer (up|down|off) *3
 take the timer off [the {timer_for}] *2
 set a timer, no actually cancel (it|the timer) *2
 stop the timer, not the music *1
+(scrap|bin|ditch|call off) (the|that) (countdown|timer|{timer_for} timer) *3
+(kill|stop|cancel|lose) the {dur_adj} one, (the timer|i mean the timer|that timer) *2
 """,
     needs="""
 (i|we) (don't|no longer|do not) need (the|that|my|a|the {timer_for}|the {dur_adj}) timer [anymore|any more|any longer|\
 now|after all] *8
 (i|we) (don't|no longer) want (the|that|a) timer [anymore|any more|running|now|after all] *5
-the {timer_for} (is|are) (done|ready|finished|already done|out of the oven|cooked|already out|burnt anyway), (cancel|\
-stop|kill|forget|clear|turn off) the timer *8
-the {timer_for} (came out|was done|were done|finished) (early|already|before the timer), (no need for the timer|\
+the {dish} (is|are) (done|ready|finished|already done|out of the oven|cooked|already out|burnt anyway), (cancel|stop|\
+kill|forget|clear|turn off) the timer *8
+the {dish} (came out|was done|were done|finished) (early|already|before the timer), (no need for the timer|\
 stop it counting|cancel the timer|stop the timer) *5
-(i've|we've|i) (already|just) (taken|took|got) the {timer_for} out [of the oven], (no timer needed|stop the timer|\
+(i've|we've|i) (already|just) (taken|took|got) the {dish} out [of the oven], (no timer needed|stop the timer|\
 you can stop the timer|cancel the countdown|so drop the timer) *6
 no need for (the|a|that) timer [anymore|any more|now|after all] *6
 there's no need for the {timer_for} timer [anymore] *4
@@ -151,11 +160,13 @@ that was the wrong (timer|time for the timer), cancel it *2
 the timer('s| is) (going off|beeping|ringing|still beeping|driving me nuts|still going), (stop it|turn it off|\
 shut it up|make it stop|cancel it) *7
 i (heard|can hear) the timer, (you can stop it|stop it now|it can stop|turn it off) *4
-(we're|i'm) (eating|skipping|not having|not making) (out|the {timer_for}|dinner) [tonight], (cancel|drop|\
-scrap) the timer *3
+(we're|i'm) (eating|skipping|not having|not making) (out|the {dish}|dinner) [tonight], (cancel|drop|scrap) the timer *3
 i want (the timer|that timer|the {timer_for} timer|the countdown) (stopped|cancelled|off|gone|to stop) *5
 (i'd|we'd) like (to cancel|to stop|to delete) (the|my|that|the {timer_for}) timer *6
 you can (stop|cancel|forget|clear|turn off) the (timer|{timer_for} timer) [now] *5
+the {dish} (didn't need|doesn't need|no longer needs) (the timer|that long, cancel the timer|timing) *2
+(eggs|pasta|cake|pizza|rice) (are|is) done, (timer off|no more timer|stop the timer|forget the timer) *3
+i (made a mistake|messed up) (with|setting) the timer, (cancel it|delete it|clear it) *2
 """,
     fragments="""
 timer (off|stop|cancel|over|cancelled) [please] *6
@@ -212,10 +223,11 @@ set an alarm {alarm_day} for {clock} *4
 pop an alarm on for {clock} [{alarm_day}] *3
 (stick|put) the alarm on for {clock} [{alarm_day}] *3
 let me sleep (until|till|til) {clock} [{alarm_day}] *5
-(snooze until|move my wake up alarm to|push my alarm back to|make my alarm earlier,) {clock} *3
+(move my wake up alarm to|push my alarm back to|make my alarm earlier,) {clock} *3
 set an alarm for {clock} no make it {clock} [{alarm_day}] *3
 set the alarm to wake me at {clock} *3
 set my alarm for (work|school|the airport|the early shift|my flight) [{alarm_day}], {clock} *3
+(rouse|call|shake) (me|us) at {clock} [{alarm_day}] *2
 """,
     needs="""
 (i|we) (have to|need to|must|should|gotta|want to|'ve got to|would like to) (be up|get up|wake up|be awake|\
@@ -238,6 +250,10 @@ my alarm should (be|go off|ring) at {clock} [{alarm_day}] *5
 the alarm [clock] should (go off|ring|be) at {clock} [{alarm_day}] *4
 tomorrow i (start|get up) at {clock}, (set the alarm|alarm please|wake me in time) *3
 early (start|morning|shift) tomorrow, {clock} alarm *3
+{clock} start {alarm_day}, (wake me|alarm please|set the alarm) *2
+(school run|big day|early meeting|long drive|dentist) {alarm_day}, (alarm for|wake me at|up at) {clock} *3
+i (mustn't|can't) be late {alarm_day}, (wake me at|alarm at|get me up at) {clock} *2
+i'd like to sleep (until|till) {clock} {alarm_day}, (then wake me|no later) *2
 """,
     fragments="""
 alarm [at|for] {clock} [{alarm_day}] *8
@@ -257,7 +273,6 @@ mind (waking me|getting me up|setting an alarm for me) at {clock} [{alarm_day}] 
 any chance of a wake up call at {clock} *2
 how about an alarm (at|for) {clock} [{alarm_day}] *2
 alarm for {clock}, no, {clock} *2
-same alarm as usual, {clock} *1
 """,
     reasons="""
 i have (work|school|a flight|an exam|an early meeting)

@@ -35,6 +35,8 @@ let's (vacuum|hoover|get the floors done|get the {room} vacuumed) *2
 have the {room} (vacuumed|hoovered) *2
 run the {robot} (while i'm out|in the {room}|for {duration}|over the {floor}|when we leave) *3
 put {therobot} (on|to work|on the {floor}) *3
+(get|give) (these|the) floors (done|cleaned|a going over) *2
+(have|let) (the|our) {robot} (get|pick) up the {mess} *3
 """,
     needs="""
 (there's|there are|we have|i dropped|i spilled|i spilt|{kid} dropped|{kid} spilled|look at all that|\
@@ -63,6 +65,12 @@ i haven't (vacuumed|hoovered) [{where}] (in days|this week|for ages) *2
 nobody has (vacuumed|hoovered) (in|for) (days|a week|ages)
 {therobot} hasn't (run|cleaned) (today|this week|in ages|since monday), (start it|set it off|send it out) *2
 i'd like a clean floor (before the guests come|when i get back|please) *2
+(somebody|someone|{kid}) (stepped on a biscuit|crushed crisps|dropped toast|spilled the cat food|\
+smashed a cracker) [on the {floor}] *3
+the (dog|cat) has (brought in half the garden|been digging|left fur everywhere|shed everywhere) *3
+my socks are (full of|covered in) ({mess}|fluff|dog hair) *2
+the {floor} (could do with|needs|wants) (a going over|a once over|doing|a clean) *3
+there's (bits|stuff|rubbish|pine needles|christmas tree needles) all over the (floor|carpet|rug) *2
 """,
     fragments="""
 (vacuum|hoover|roomba) [the] {room} *5
@@ -122,6 +130,8 @@ hold {therobot} [for a (second|minute)] *2
 shut (the {robot}|that {robot}) up *2
 put {therobot} (back|away|on its dock|on charge|on pause|to bed) *4
 leave the (vacuuming|hoovering|floors) (for now|for later|till tomorrow) *3
+get (that|the) {robot} (out from under|away from) (my feet|the dog|the table) *3
+(that'll do|that's enough|good job) {robot}, (go home|back to your dock|stop now|off you go back home) *3
 """,
     needs="""
 {therobot} is (too loud|too noisy|making too much noise|making a racket|driving me mad|waking the baby|annoying me) *6
@@ -136,7 +146,7 @@ i want {therobot} (to stop|back on its dock|to go home|off|stopped|to go away|ba
 (i'd|we'd) like {therobot} (to stop|off|to go home|back on its dock) *3
 i'm on (the phone|a call|a zoom), (stop the {robot}|no vacuuming|vacuum off|send the {robot} home) *3
 i can't (hear the tv|hear myself think|concentrate|sleep) with (that|the) {robot} (running|going|on) *4
-{people} (is|are) (asleep|napping|trying to sleep), stop the {robot} *3
+{people} (is*4|are) (asleep|napping|trying to sleep), stop the {robot} *3
 {therobot} (should|can|needs to|may) (go home|stop|go back to its dock|return to the dock|charge|finish later|\
 take a break) [now] *6
 the (floor's|floor is|floors are|carpet is|{room} is) (clean enough|clean now|fine now), (stop|dock|send it home|\
@@ -149,6 +159,10 @@ you can stop (vacuuming|hoovering|cleaning the floor|the {robot}) [now] *3
 the {robot} (can be|should be) (docked|stopped|put back) [now] *2
 {therobot} is (running out of battery|almost out of charge|low on battery), send it (home|back) *2
 it's too (early|late) (for vacuuming|for hoovering|to vacuum|for the {robot}) *3
+the {robot} (woke|just woke) (me|the baby|{people}|the whole house) *3
+the {robot} (is|keeps) (getting in the way|under my feet|attacking my toes|banging into things|sucking up the lego) *3
+i (trip|keep tripping) over the {robot} *2
+the {robot} has (done enough|cleaned enough|got stuck again) *2
 """,
     fragments="""
 {robot} (stop|off|home|dock|back to base|go home|enough|pause|return) [please] *7
@@ -169,7 +183,7 @@ don't start {therobot}, (stop it|send it home|dock it) *2
 """,
     reasons="""
 it's (too loud|too noisy|stuck|late|scaring the cat|under my feet|in the way)
-{people} (is|are) (asleep|napping)
+{people} (is*4|are) (asleep|napping)
 i'm on (the phone|a call)
 the floor is clean [enough]
 i'm trying to (work|watch tv|sleep)
