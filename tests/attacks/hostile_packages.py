@@ -1,0 +1,36 @@
+"""Small valid packages to mutate: both tasks, every block format, three tokenizers, our keys and llama.cpp's alone."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+from tests.attacks.mutations import put, read_layout
+from tests.unit.test_package import decoder, encoder, write
+
+ALIGNMENT = 64
+
+
+def write_packages(folder: Path) -> list[Path]:
+    write(folder / "bert_q8.gguf", encoder(300), "bert_uncased", "q8_0")
+    write(folder / "decoder_q4.gguf", decoder(430), "gpt2", "q4_0")
+    write(folder / "qwen_f16.gguf", decoder(430, mixer={"bias": True}), "qwen2", "f16")
+    (folder / "native_f32.gguf").write_bytes(_without_our_keys(folder, decoder(430), "llama3"))
+    (folder / "native_bert.gguf").write_bytes(_without_our_keys(folder, encoder(300), "bert_cased"))
+    return sorted(folder.glob("*.gguf"))
+
+
+def _without_our_keys(folder: Path, spec: object, kind: str) -> bytes:
+    path = folder / "ours.bin"
+    write(path, spec, kind, "f32")
+    data = path.read_bytes()
+    layout = read_layout(data)
+    starts = sorted([*layout.keys.values(), min(layout.tensors.values())])
+    ends = dict(itertools.pairwise(starts))
+    ours = [start for key, start in layout.keys.items() if key.startswith("smallwright.")]
+    header = data[: layout.header_end]
+    for start in sorted(ours, reverse=True):
+        header = header[:start] + header[ends[start] :]
+    header = put(header, 16, 8, len(layout.keys) - len(ours))
+    tensors = data[(layout.header_end + ALIGNMENT - 1) // ALIGNMENT * ALIGNMENT :]
+    return header + bytes(-len(header) % ALIGNMENT) + tensors
