@@ -27,7 +27,7 @@ typedef enum { SW_OK = 0, SW_ERROR = 1 } sw_status;
 typedef enum { SW_TASK_CLASSIFY = 1, SW_TASK_GENERATE = 2 } sw_task;
 
 SW_API const char* sw_version(void);
-SW_API const char* sw_isa(void);                 /* the kernels in use: "ref", "avx2", "avx512" */
+SW_API const char* sw_isa(void);                 /* the kernels in use: "ref", "avx2", "avx512"; "" when refused */
 SW_API const char* sw_last_error_kind(void);     /* stable name, for example "truncated" */
 SW_API const char* sw_last_error(void);
 
@@ -48,7 +48,7 @@ SW_API sw_status sw_encode(const sw_model* model, const char* text, size_t text_
 /* Text of tokens; *text_bytes in: capacity, out: bytes needed. No terminating zero is written. */
 SW_API sw_status sw_decode(const sw_model* model, const int32_t* tokens, size_t count, char* text, size_t* text_bytes);
 
-/* threads: 1 or more; 0 means all cores this process may use. kv_type: 16 (f16) or 32 (f32) bits. */
+/* threads: 1 or more; 0 means all cores this process may use. kv_bits: 16 (f16) or 32 (f32). */
 SW_API sw_status sw_session_open(const sw_model* model, int32_t threads, int32_t kv_bits, sw_session** out);
 SW_API void sw_session_close(sw_session* session);
 
@@ -74,8 +74,8 @@ typedef struct {
     uint64_t seed;
 } sw_sampling;
 
-/* Called with the bytes of each new token (whole UTF-8 characters are buffered: `text` is valid UTF-8).
- * Return 0 to go on, anything else to stop. */
+/* Called with the text of each new token: valid UTF-8, empty while a character is not complete. When the generation ends
+ * inside a character, one more call brings U+FFFD with token -1. Return 0 to go on, anything else to stop. */
 typedef int (*sw_on_text)(void* context, const char* text, size_t text_bytes, int32_t token);
 
 /* Generate from a prompt in a fresh state; stops at the end token, at max_tokens, or when the call-back says so. */
@@ -84,7 +84,7 @@ SW_API sw_status sw_generate(sw_session* session, const char* prompt, size_t pro
 
 /* What the engine did since the session was opened; tests and reports read these. */
 typedef struct {
-    uint64_t weight_bytes_read;   /* bytes of packed weights that the products streamed */
+    uint64_t weight_bytes_read;   /* bytes of packed weights, counted once for every product of a pass */
     uint64_t tokens;              /* token rows that passed through the layers */
     uint64_t head_rows;           /* rows that reached an output head */
     uint64_t passes;
