@@ -1,8 +1,8 @@
 """The best simple neighbour of a small classifier: TF-IDF of words and pieces of words, and a linear SVM.
 
 Enters: texts and labels. Leaves: a fitted ``LinearBaseline``, its predictions, and its size as a file.
-Not here: timing (cost.py measures ``open_linear`` like any other subject). scikit-learn is imported with this module, so
-that a fresh process counts it as runtime and not as memory of the model.
+Not here: timing (cost.py measures ``open_linear`` like any other subject). scikit-learn is imported with this module,
+so that a fresh process counts it as runtime and not as memory of the model.
 """
 
 from __future__ import annotations

@@ -1,0 +1,208 @@
+"""Pictures for the page: small SVGs whose colours follow the reader's light or dark page.
+
+Enters: parts of a report. Leaves: inline SVG, the same bytes for the same numbers.
+Not here: tables and text (sections.py). matplotlib is imported when the first picture is drawn.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from smallwright.evaluate.calibration import Calibration
+from smallwright.evaluate.cost import Cost
+from smallwright.evaluate.report import numbers
+from smallwright.evaluate.report.document import Neighbour, TrainingCurve
+from smallwright.evaluate.report.markup import Markup, element
+
+# matplotlib only knows fixed colours; each stands for a variable of the page's style and is replaced by it
+INK, MUTED, GRID, ACCENT, SECOND, PAPER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
+_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", ACCENT: "accent", SECOND: "second", PAPER: "card"}
+_SIZE_TICKS = [m * 10**e for e in range(1, 13) for m in (1, 3)]
+_TIME_TICKS = [m * 10.0**e for e in range(-4, 6) for m in (1, 3)]
+
+
+def tradeoff(neighbours: Sequence[Neighbour]) -> Markup | None:
+    """Accuracy against file size, with 95% intervals; None with fewer than two systems that have both."""
+    known = [n for n in neighbours if n.accuracy is not None and n.size_bytes]
+    if len(known) < 2:
+        return None
+    figure, axes = _figure(4.8, 3.1)
+    for neighbour in known:
+        own = neighbour.kind == "package"
+        x, y = neighbour.size_bytes, (neighbour.accuracy or 0) * 100
+        if neighbour.accuracy_low is not None and neighbour.accuracy_high is not None:
+            ends = [[y - neighbour.accuracy_low * 100], [neighbour.accuracy_high * 100 - y]]
+            axes.errorbar([x], [y], yerr=ends, color=ACCENT if own else MUTED, linewidth=1.4, zorder=2)
+        axes.plot([x], [y], "o", color=ACCENT if own else SECOND, markersize=10 if own else 7, zorder=3)
+    axes.set_xscale("log")
+    sizes = [n.size_bytes for n in known if n.size_bytes]
+    _log_ticks(axes, _SIZE_TICKS, min(sizes) / 2.5, max(sizes) * 2.5, numbers.size)
+    axes.margins(y=0.18)
+    low, high = axes.get_ylim()
+    middle = (min(sizes) * max(sizes)) ** 0.5
+    for neighbour in known:
+        own, left = neighbour.kind == "package", (neighbour.size_bytes or 0) <= middle
+        axes.annotate(
+            neighbour.name,
+            (neighbour.size_bytes, (neighbour.accuracy or 0) * 100),
+            xytext=(9 if left else -9, 0),
+            textcoords="offset points",
+            ha="left" if left else "right",
+            va="center",
+            color=INK if own else MUTED,
+            fontweight="bold" if own else "normal",
+            zorder=4,
+        )
+    axes.set_ylim(low, min(high, 100.5))
+    axes.set_ylabel("accuracy, %")
+    axes.set_xlabel("file size")
+    return _svg(figure, "tradeoff", "Accuracy against file size of every system")
+
+
+def latency(costs: Sequence[Cost]) -> Markup | None:
+    """p50, p95 and p99 of one answer, a line a system; None when nothing was timed."""
+    timed = [cost for cost in costs if cost.latency is not None]
+    if not timed:
+        return None
+    figure, axes = _figure(4.8, 0.9 + 0.52 * len(timed))
+    for row, cost in enumerate(reversed(timed)):
+        found = cost.latency
+        assert found is not None
+        colour = ACCENT if cost is timed[0] else SECOND
+        axes.plot([found.p95_ms, found.p99_ms], [row, row], color=colour, linewidth=1.2)
+        axes.plot([found.p50_ms, found.p95_ms], [row, row], color=colour, linewidth=4, solid_capstyle="round")
+        axes.plot([found.p50_ms], [row], "o", color=colour, markersize=8)
+        axes.plot([found.p99_ms], [row], "|", color=colour, markersize=8)
+        label = f"{thread_name(cost)}  ·  p50 {numbers.duration_ms(found.p50_ms)}"
+        axes.annotate(
+            label, (found.p50_ms, row), xytext=(-4, 9), textcoords="offset points", color=INK, annotation_clip=False
+        )
+    axes.set_xscale("log")
+    low = min(cost.latency.p50_ms for cost in timed if cost.latency)
+    high = max(cost.latency.p99_ms for cost in timed if cost.latency)
+    # room on the right for the words above the slowest line
+    _log_ticks(axes, _TIME_TICKS, low / 1.6, max(high, low * 10) * 6, numbers.duration_ms)
+    axes.set_ylim(-0.5, len(timed) - 0.25)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("one answer: dot p50, bar to p95, line to p99")
+    return _svg(figure, "latency", "Latency of one answer of every system")
+
+
+def reliability(calibration: Calibration) -> Markup:
+    """Accuracy of each confidence bin against the diagonal; width of the dot: rows in the bin."""
+    figure, axes = _figure(4.8, 3.1)
+    filled = [entry for entry in calibration.bins if entry.confidence is not None and entry.accuracy is not None]
+    most = max(entry.rows for entry in filled)
+    axes.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+    x = [(entry.confidence or 0) * 100 for entry in filled]
+    y = [(entry.accuracy or 0) * 100 for entry in filled]
+    axes.plot(x, y, color=ACCENT, linewidth=1.6)
+    axes.scatter(x, y, s=[18 + 170 * entry.rows / most for entry in filled], color=ACCENT, zorder=3, linewidths=0)
+    axes.set_xlim(0, 103)
+    axes.set_ylim(0, 103)
+    axes.set_xlabel("confidence, %")
+    axes.set_ylabel("accuracy, %")
+    return _svg(figure, "reliability", "Accuracy against confidence; the diagonal is perfect calibration")
+
+
+def training(curves: Sequence[TrainingCurve]) -> Markup | None:
+    """Loss above, validation below, over steps; None without points."""
+    curves = [curve for curve in curves if curve.points]
+    if not curves:
+        return None
+    measures = {curve.measure for curve in curves if any(p.validation is not None for p in curve.points)}
+    figure, (above, below) = _figure(4.8, 3.6, rows=2)
+    for curve, colour in zip(curves, _cycle((ACCENT, SECOND, MUTED)), strict=False):
+        losses = [(p.step, p.loss) for p in curve.points if p.loss is not None]
+        scores = [(p.step, p.validation) for p in curve.points if p.validation is not None]
+        if losses:
+            above.plot(*zip(*losses, strict=True), color=colour, linewidth=1.6, label=curve.name)
+        if scores:
+            below.plot(*zip(*scores, strict=True), color=colour, linewidth=1.6, label=curve.name)
+            below.plot(*scores[-1], "o", color=colour, markersize=5)
+    above.set_ylabel("loss")
+    below.set_ylabel(" / ".join(sorted(measures)) or "validation")
+    below.set_xlabel("step")
+    drawn = above if above.lines else below
+    drawn.legend(frameon=False, labelcolor=INK, loc="upper right")
+    return _svg(figure, "training", "Training loss and validation score over steps")
+
+
+def thread_name(cost: Cost) -> str:
+    """A system and its threads, for people."""
+    return f"{cost.name}, {'all threads' if cost.threads == 0 else '1 thread' if cost.threads == 1 else cost.threads}"
+
+
+def _cycle(colours: Sequence[str]) -> Iterator[str]:
+    while True:
+        yield from colours
+
+
+def _style() -> dict[str, Any]:
+    return {
+        "svg.fonttype": "none",  # text stays text: it can be read aloud, and takes the page's font
+        "text.parse_math": False,  # a label may hold a dollar sign
+        "font.size": 9,
+        "axes.edgecolor": GRID,
+        "axes.labelcolor": MUTED,
+        "axes.facecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.6,
+        "text.color": INK,
+        "xtick.color": GRID,
+        "ytick.color": GRID,
+        "xtick.labelcolor": MUTED,
+        "ytick.labelcolor": MUTED,
+        "xtick.minor.visible": False,
+        "figure.facecolor": "none",
+    }
+
+
+def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_style()):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        return figure, figure.subplots(rows, 1, sharex=True)
+
+
+def _log_ticks(axes: Any, candidates: Sequence[float], low: float, high: float, write: Callable[[float], str]) -> None:
+    from matplotlib.ticker import NullLocator
+
+    ticks = [tick for tick in candidates if low <= tick <= high]
+    if len(ticks) > 5:  # only whole decades, and of many only some
+        ticks = [tick for tick in ticks if f"{tick:e}".startswith("1.")]
+    ticks = ticks[:: max(1, -(-len(ticks) // 5))]
+    axes.set_xlim(low, high)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xticks(ticks, [re.sub(r"\.0+(?= )", "", write(tick)) for tick in ticks])
+
+
+def _svg(figure: Any, name: str, description: str) -> Markup:
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    written = io.StringIO()
+    with matplotlib.rc_context({**_style(), "svg.hashsalt": name}):
+        FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})
+    text = written.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', rf'<svg viewBox="\1" role="img" aria-label="{description}">', text
+    )
+    text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
+    text = re.sub(r'(url\(#|href="#)', rf"\1{name}-", text).replace("xlink:href", "href")
+    text = re.sub(r"font: ([^;\"]*?)(\d+px) [^;\"]*", r"font: \1\2 var(--sans)", text)
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    return element("div", Markup(text), class_="plot")

@@ -1,0 +1,281 @@
+"""The parts of the page, each from one part of the report; a part without content is left out.
+
+Enters: a ``Report``. Leaves: ``Markup``. Not here: the page around them (html.py), pictures (plots.py).
+"""
+
+from __future__ import annotations
+
+from smallwright.evaluate.budget import Verdict
+from smallwright.evaluate.quality import ClassifierQuality, LanguageQuality
+from smallwright.evaluate.report import numbers
+from smallwright.evaluate.report.document import Neighbour, Report
+from smallwright.evaluate.report.markup import Markup, bar, element, join, table
+
+LAW_NAMES = {
+    "size": "File size",
+    "memory": "Memory added by the model",
+    "latency_p50": "Latency p50, 1 thread",
+    "latency_p95": "Latency p95, 1 thread",
+    "keep_accuracy": "Accuracy kept of the teacher",
+    "min_accuracy": "Accuracy",
+}
+
+
+def section(title: str, hint: str, *content: object) -> Markup | None:
+    """A titled card; None when it has no content."""
+    inside = [part for part in content if part]
+    if not inside:
+        return None
+    hinted = element("p", hint, class_="hint") if hint else None
+    return element("section", element("h2", title), hinted, *inside)
+
+
+def banner(verdict: Verdict) -> Markup:
+    """The verdict, in words before colour."""
+    kind, mark, words = ("ship", "✓", "Ship") if verdict.ship else ("stop", "✕", "Do not ship")
+    note = verdict.note[:1].upper() + verdict.note[1:] + "."
+    for law, name in LAW_NAMES.items():
+        note = note.replace(law, name.lower())
+    inside = element("div", element("b", words), element("span", note))
+    return element("div", element("div", mark, class_="mark", aria_hidden="true"), inside, class_=f"verdict {kind}")
+
+
+def package_of(report: Report) -> Neighbour | None:
+    """The line of the table that is the file itself."""
+    return next((neighbour for neighbour in report.neighbours if neighbour.kind == "package"), None)
+
+
+def teacher_of(report: Report) -> Neighbour | None:
+    """The teacher's line."""
+    return next((neighbour for neighbour in report.neighbours if neighbour.kind == "teacher"), None)
+
+
+def headline(report: Report) -> list[tuple[str, str, str]]:
+    """The few numbers that matter first: name, value, note."""
+    own, teacher, found = package_of(report), teacher_of(report), []
+    if report.quality is not None:
+        score = report.quality.accuracy
+        interval = f"95% interval {numbers.percent(score.low)} to {numbers.percent(score.high)}"
+        found.append(("Accuracy", numbers.percent(score.accuracy), interval))
+        kept = report.quality.retention
+        if kept is not None and kept.kept is not None:
+            span = f"{numbers.percent(kept.low)} to {numbers.percent(kept.high)}" if kept.low is not None else ""
+            found.append(("Kept of the teacher", numbers.percent(kept.kept), span))
+    if report.language is not None:
+        score_ = report.language.score
+        found.append(("Bits per byte", f"{score_.bits_per_byte:.3f}", "lower is better"))
+        found.append(("Perplexity", f"{score_.perplexity:.1f}", "per token"))
+    found.append(("File size", numbers.size(report.package.size_bytes), _share(own, teacher, "size_bytes")))
+    if own is not None and own.latency_p50_ms is not None:
+        faster = _share(own, teacher, "latency_p50_ms")
+        found.append(("Latency p50", numbers.duration_ms(own.latency_p50_ms), faster or "one thread"))
+    if own is not None and own.decode_tokens_per_second is not None:
+        found.append(("Decoding", f"{own.decode_tokens_per_second:.0f} tok/s", "one thread"))
+    if own is not None and own.added_rss_bytes is not None:
+        memory = _share(own, teacher, "added_rss_bytes")
+        found.append(("Memory", numbers.size(own.added_rss_bytes), memory or "added to the process"))
+    return found
+
+
+def _share(own: Neighbour | None, teacher: Neighbour | None, field: str) -> str:
+    ours, theirs = getattr(own, field, None), getattr(teacher, field, None)
+    return f"{numbers.percent(ours / theirs)} of the teacher's" if ours and theirs else ""
+
+
+def tiles(report: Report) -> Markup:
+    """The headline numbers as tiles."""
+    made = []
+    for name, value, note in headline(report):
+        number, _, unit = value.partition(" ")
+        shown = element("div", number, element("small", f" {unit}") if unit else None, class_="value")
+        made.append(
+            element(
+                "div", element("div", name, class_="name"), shown, element("div", note, class_="note"), class_="tile"
+            )
+        )
+    return element("div", *made, class_="tiles")
+
+
+def neighbours(report: Report) -> Markup | None:
+    """The file against its neighbours."""
+    lines = report.neighbours
+    columns = [
+        (name, write)
+        for name, field, write in (
+            ("Accuracy", "accuracy", _accuracy_cell),
+            ("Macro-F1", "macro_f1", lambda n: numbers.percent(n.macro_f1)),
+            ("Bits per byte", "bits_per_byte", lambda n: _or_dash(n.bits_per_byte, f"{n.bits_per_byte or 0:.3f}")),
+            ("File", "size_bytes", lambda n: _or_dash(n.size_bytes, numbers.size(n.size_bytes))),
+            ("p50", "latency_p50_ms", lambda n: _or_dash(n.latency_p50_ms, numbers.duration_ms(n.latency_p50_ms))),
+            ("p95", "latency_p95_ms", lambda n: _or_dash(n.latency_p95_ms, numbers.duration_ms(n.latency_p95_ms))),
+            (
+                "Decoding",
+                "decode_tokens_per_second",
+                lambda n: _or_dash(n.decode_tokens_per_second, numbers.rate(n.decode_tokens_per_second)),
+            ),
+            ("Memory", "added_rss_bytes", lambda n: _or_dash(n.added_rss_bytes, numbers.size(n.added_rss_bytes))),
+        )
+        if any(getattr(line, field) is not None for line in lines)
+    ]
+    rows = [[_named(line), *(write(line) for _, write in columns)] for line in lines]
+    marks = ["own" if line.kind == "package" else None for line in lines]
+    return section(
+        "The file and its neighbours",
+        "All on the same test rows and this machine; latency of one answer on one thread; memory is what opening and "
+        "answering added to the process. Intervals are 95%.",
+        table(["System", *(name for name, _ in columns)], rows, class_="stack", marks=marks) if rows else None,
+        _comparisons(report.quality),
+    )
+
+
+def _named(line: Neighbour) -> Markup:
+    return join([line.name, element("small", line.note) if line.note else None])
+
+
+def _or_dash(value: float | None, text: str) -> str:
+    return "–" if value is None else text
+
+
+def _accuracy_cell(line: Neighbour) -> object:
+    if line.accuracy is None:
+        return "–"
+    span = None
+    if line.accuracy_low is not None and line.accuracy_high is not None:
+        span = element("small", f"{line.accuracy_low * 100:.1f}–{line.accuracy_high * 100:.1f}")
+    shown = element("span", numbers.percent(line.accuracy), " ", span)
+    return join([shown, bar(line.accuracy, "" if line.kind == "package" else "second")])
+
+
+def _comparisons(quality: ClassifierQuality | None) -> Markup | None:
+    if quality is None or not (quality.comparisons or quality.retention):
+        return None
+    said = []
+    kept = quality.retention
+    if kept is not None and kept.corrected is not None:
+        span = ""
+        if kept.corrected_low is not None:
+            span = f" (95% interval {numbers.percent(kept.corrected_low)} to {numbers.percent(kept.corrected_high)})"
+        said.append(f"Corrected for chance it keeps {numbers.percent(kept.corrected)} of the teacher{span}.")
+    for other in quality.comparisons:
+        said.append(
+            f"Against {other.against}: {numbers.points(other.difference)} points (95% interval "
+            f"{numbers.points(other.low)} to {numbers.points(other.high)}). "
+            f"{numbers.count(other.only_system)} rows are right only here, "
+            f"{numbers.count(other.only_against)} only there (McNemar "
+            f"{numbers.probability(other.mcnemar_p)})."
+        )
+    return element(
+        "div",
+        element("h3", "Paired, row by row"),
+        element("ul", *(element("li", text) for text in said)),
+        style="margin-top:18px",
+    )
+
+
+def budget(verdict: Verdict) -> Markup | None:
+    """The budget, line by line."""
+    rows = []
+    for line in verdict.lines:
+        mark = element("span", "kept" if line.ok else "broken", class_="ok" if line.ok else "broken")
+        limit = f"{line.bound} {numbers.quantity(line.limit, line.unit)}"
+        measured = join(
+            [numbers.quantity(line.measured, line.unit), element("small", line.note) if line.note else None]
+        )
+        rows.append([LAW_NAMES[line.law], limit, measured, mark])
+    shown = table(["Law", "Limit", "Measured", "Verdict"], rows, class_="stack") if rows else None
+    return section(
+        "The budget, line by line", "" if rows else "No budget was given, so nothing was judged.", shown or " "
+    )
+
+
+def classes(quality: ClassifierQuality) -> Markup | None:
+    """Every class, the weakest first."""
+    ranked = sorted(quality.classes, key=lambda score: (score.f1, score.label))
+    rows = [
+        [
+            score.label,
+            join([numbers.percent(score.f1), bar(score.f1)]),
+            numbers.percent(score.precision),
+            numbers.percent(score.recall),
+            numbers.count(score.support),
+        ]
+        for score in ranked
+    ]
+    hint = f"{len(rows)} classes, the weakest first. Macro-F1 is {numbers.percent(quality.macro_f1)}."
+    return section(
+        "Class by class",
+        hint,
+        element("div", table(["Class", "F1", "Precision", "Recall", "Rows"], rows), class_="tall"),
+    )
+
+
+def confusions(quality: ClassifierQuality) -> Markup | None:
+    """The most frequent confusions, with sentences."""
+    shown = [
+        element(
+            "div",
+            element(
+                "div",
+                pair.expected,
+                element("span", " taken for "),
+                pair.predicted,
+                element("span", f" ×{pair.count}"),
+                class_="pair",
+            ),
+            *(element("q", text) for text in pair.examples),
+            class_="confusion",
+        )
+        for pair in quality.confusions
+    ]
+    return section("Worst confusions", "What is meant, what it was taken for, how often.", *shown)
+
+
+def wrong_answers(quality: ClassifierQuality) -> Markup | None:
+    """Wrong answers, the surest first."""
+    rows = [
+        [element("span", f"“{row.text}”"), row.expected, row.predicted, numbers.percent(row.confidence, 0)]
+        for row in quality.wrong_answers
+    ]
+    wrong = quality.accuracy.rows - quality.accuracy.correct
+    hint = f"{numbers.count(wrong)} of {numbers.count(quality.accuracy.rows)} test rows; those it was surest of first."
+    shown = table(["Said", "Meant", "Answered", "Confidence"], rows, class_="text stack") if rows else None
+    return section("What it gets wrong", hint, element("div", shown, class_="tall") if shown else None)
+
+
+def out_of_scope(quality: ClassifierQuality) -> Markup | None:
+    """Whether the confidence tells strange questions from known ones."""
+    found = quality.out_of_scope
+    if found is None:
+        return None
+    words = (
+        f"On {numbers.count(found.known_rows)} questions it should know and {numbers.count(found.strange_rows)} that "
+        f"are none of its classes, the confidence tells them apart with AUROC {found.auroc:.3f} (0.5 is a coin toss, "
+        "1 is perfect). "
+        f"A threshold of {numbers.percent(found.threshold_at_95)} accepts 95% of the known and still "
+        f"{numbers.percent(found.accepted_at_95)} of the strange."
+    )
+    return section("Questions from outside", "", element("p", words))
+
+
+def language(quality: LanguageQuality) -> Markup | None:
+    """Perplexity, bits per byte and samples."""
+    score = quality.score
+    facts = [
+        ("Text scored", f"{numbers.count(score.tokens)} tokens, {numbers.count(score.text_bytes)} bytes"),
+        ("Perplexity per token", f"{score.perplexity:.2f}"),
+        ("Bits per byte", f"{score.bits_per_byte:.3f}"),
+    ]
+    if quality.reference is not None:
+        facts.append(("Before packaging", f"{quality.reference.bits_per_byte:.3f} bits per byte"))
+    if quality.ngram_bits_per_byte is not None:
+        facts.append((f"Byte {quality.ngram_order}-gram", f"{quality.ngram_bits_per_byte:.3f} bits per byte"))
+    samples = [element("div", element("b", sample.prompt), sample.text, class_="sample") for sample in quality.samples]
+    heading = element("h3", "Samples (prompt first)", style="margin-top:18px") if samples else None
+    return section("The language model", "", definitions(facts), heading, *samples)
+
+
+def definitions(facts: list[tuple[str, object]] | list[tuple[str, str]]) -> Markup | None:
+    """Names and values side by side; None without any."""
+    if not facts:
+        return None
+    return element("dl", *(join([element("dt", name), element("dd", value)]) for name, value in facts))
