@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from smallwright.errors import BudgetError
+
+if TYPE_CHECKING:
+    from smallwright.pipeline import BuildResult
 
 
 def register(app: typer.Typer) -> None:
@@ -34,22 +37,24 @@ def build(
 
     document = Recipe.load(recipe, overrides or ())
     if plan:
-        print(pipeline.plan(document, out=out))
+        print(pipeline.render_plan(document, pipeline.make_plan(document)))
         return
     _finish(pipeline.build(document, out=out))
 
 
 def demo(
     out: Annotated[str, typer.Option(help="Folder that receives the demo's files.")] = "out",
+    overrides: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the demo's recipe.")
+    ] = None,
 ) -> None:
     """Build the smart-home assistant from nothing (no download), then answer three commands with it."""
     from smallwright import pipeline
 
-    result = pipeline.build_demo(out=out)
-    _finish(result)
+    _finish(pipeline.build_demo(out=out, overrides=overrides or ()))
 
 
-def _finish(result: pipeline.BuildResult) -> None:  # noqa: F821
+def _finish(result: BuildResult) -> None:
     from smallwright.evaluate.report.terminal import print_report
 
     print_report(result.report)

@@ -1,7 +1,7 @@
 """The one command: a recipe in, a measured package out.
 
 Enters: a recipe. Leaves: ``out/NAME/`` with the package, its report and the stages' folders.
-Not here: the stages (classify.py, generate.py) and the judging (judge.py).
+Not here: the stages (classify.py, generate.py) and the judging (judge_*.py).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from smallwright.pipeline.classify import make_classifier
 from smallwright.pipeline.generate import make_generator
-from smallwright.pipeline.judge import judge_classifier, judge_generator
-from smallwright.pipeline.shared import publish
+from smallwright.pipeline.judge_classifier import judge_classifier
+from smallwright.pipeline.judge_generator import judge_generator
+from smallwright.pipeline.shared import PACKAGE_FILE, publish
 from smallwright.pipeline.stage import exclusive
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
@@ -31,6 +32,7 @@ class BuildResult:
     report_json: Path
     report_html: Path
     report: Report
+    answers: tuple[str, ...] = ()
 
     @property
     def ship(self) -> bool:
@@ -63,7 +65,7 @@ def build(
         else:
             made = make_generator(recipe, shop)
             judged = judge_generator(recipe, shop, made)
-        package = publish(made.package.folder / "model.gguf", home / f"{recipe.name}.gguf")
+        package = publish(made.package.folder / PACKAGE_FILE, home / f"{recipe.name}.gguf")
         return BuildResult(
             package=package,
             report_json=publish(judged.folder / "report.json", home / "report.json"),

@@ -1,7 +1,7 @@
 """The stages of a classifier, joined: rows, teacher, tokenizer, soft targets, student, package.
 
 Enters: a recipe with ``task: {kind: classify}``. Leaves: the outcomes of its stages.
-Not here: judging the package (judge.py).
+Not here: judging the package (judge_classifier.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from smallwright.compress.student import make_student
 from smallwright.data import Row, read_rows
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.shared import (
+    PACKAGE_FILE,
+    STUDENT_FOLDER,
     TEACHER_FOLDER,
     TOKENIZER_FILE,
     data_stage,
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from smallwright.model import Transformer
 
 SPLITS = ("train", "validation", "test", "out_of_scope")
-STUDENT_FOLDER, PACKAGE_FILE = "student", "model.gguf"
 TEACHER_PACKAGE_FORMAT = "q8_0"
 
 
@@ -57,14 +58,8 @@ class Classifier:
 def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     """Run every stage up to the package."""
     data = data_stage(recipe, shop)
-    from_scratch = recipe.teacher is not None and recipe.teacher.source == "scratch"
-    # A teacher from scratch reads the domain's own tokenizer; a given teacher brings the one that is trimmed.
-    if recipe.tokenizer.kind == "train":
-        tokenizer = tokenizer_stage(recipe, shop, data, None)
-        teacher = _teacher_stage(recipe, shop, data, tokenizer if from_scratch else None) if recipe.teacher else None
-    else:
-        teacher = _teacher_stage(recipe, shop, data, None)
-        tokenizer = tokenizer_stage(recipe, shop, data, teacher)
+    tokenizer = tokenizer_stage(recipe, shop, data)
+    teacher = _teacher_stage(recipe, shop, data, tokenizer) if recipe.teacher else None
     answers = _answers_stage(recipe, shop, data, teacher) if teacher else None
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers)
     package = _package_stage(recipe, shop, data, tokenizer, student)
@@ -84,16 +79,17 @@ def label_numbers(rows: Sequence[Row], labels: Sequence[str]) -> np.ndarray:
     return np.array([number[row.label] for row in rows if row.label is not None], dtype=np.int64)
 
 
-def _teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome | None) -> Outcome:
+def _teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
     from smallwright.teacher.fit import fit_teacher
 
     settings = recipe.teacher
     assert settings is not None  # the caller asks only for a recipe with a teacher
     given = recipe.root / settings.path if settings.path is not None else None
+    # A teacher from scratch reads the domain's own tokenizer; a given one reads its own, whole.
     inputs: dict[str, str | Outcome] = {"data": data}
-    if tokenizer is not None:
+    if given is None:
         inputs["tokenizer"] = tokenizer
-    if given is not None:
+    else:
         inputs["checkpoint"] = hash_folder(given)
 
     def run(folder: Path) -> Mapping[str, Any]:
@@ -103,11 +99,12 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
             validation=read_split(data, "validation"),
             labels=read_labels(data),
             path=given,
-            tokenizer=None if tokenizer is None else tokenizer.folder / TOKENIZER_FILE,
+            tokenizer=tokenizer.folder / TOKENIZER_FILE if given is None else None,
             context=recipe.student.context,
             out=folder,
             seed=recipe.seed,
             threads=shop.cores,
+            quiet=shop.quiet,
         )
         return dict(result)
 
@@ -143,21 +140,21 @@ def _student_stage(
         from smallwright.train.loop import train
         from smallwright.train.tasks import ClassificationTask
 
-        vocabulary, kept = open_tokenizer(tokenizer)
+        reader = open_tokenizer(tokenizer)
         labels = read_labels(data)
         wanted = teacher is not None and recipe.student.source == "teacher"
         student = make_student(
             recipe.student,
             teacher=_open_teacher(teacher, load_model)[0] if wanted and teacher else None,
-            kept=kept,
-            vocabulary=vocabulary.get_vocab_size(),
+            kept=reader.kept,
+            vocabulary=reader.size,
             heads=make_heads("classify", labels),
             causal=False,
             seed=recipe.seed,
         )
         rows, validation = read_split(data, "train"), read_split(data, "validation")
         encode = [
-            encode_texts(vocabulary, [row.text for row in part], max_tokens=student.spec.context)
+            encode_texts(reader.tokenizer, [row.text for row in part], max_tokens=student.spec.context)
             for part in (rows, validation)
         ]
         task = ClassificationTask(
@@ -193,7 +190,7 @@ def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
         from smallwright.model import load_model
 
         model = load_model(student.folder / STUDENT_FOLDER)
-        vocabulary, _ = open_tokenizer(tokenizer)
+        reader = open_tokenizer(tokenizer)
         inputs = {"data": data, "tokenizer": tokenizer, "student": student}
         provenance = make_provenance(recipe, inputs, shop.cores)
 
@@ -203,7 +200,8 @@ def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
                 path,
                 name=recipe.name,
                 kind="classify",
-                tokenizer=vocabulary,
+                tokenizer=reader.tokenizer,
+                roles=reader.roles,
                 quantize=quantize_settings(recipe),
                 provenance=provenance,
                 temperature=temperature,
@@ -218,7 +216,9 @@ def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
         "name": recipe.name,
         "provenance": make_provenance(recipe, {}, shop.cores),
     }
-    return shop.run("package", run, settings=settings, inputs={"data": data, "tokenizer": tokenizer, "student": student})
+    return shop.run(
+        "package", run, settings=settings, inputs={"data": data, "tokenizer": tokenizer, "student": student}
+    )
 
 
 def _calibrate(write: Any, folder: Path, data: Outcome) -> float:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
@@ -18,11 +18,11 @@ import numpy as np
 from smallwright.compress.quantize import plan_formats
 from smallwright.data import prepare, read_rows
 from smallwright.errors import RecipeError
-from smallwright.model import preset
-from smallwright.model.load_model import read_spec
-from smallwright.pipeline.shared import HEADS
+from smallwright.model import preset, read_spec
+from smallwright.pipeline.heads import make_heads
+from smallwright.pipeline.shared import quantize_settings
 from smallwright.recipe import Recipe
-from smallwright.spec import HeadSpec, ModelSpec
+from smallwright.spec import ModelSpec
 from smallwright.spec.formats import FORMATS
 from smallwright.spec.tensors import list_tensors
 from smallwright.tokenizer.load import load_tokenizer
@@ -75,9 +75,8 @@ def make_plan(recipe: Recipe) -> Plan:
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     teacher = _teacher_spec(recipe, vocabulary, labels)
     student = _student_spec(recipe, vocabulary, labels, teacher)
-    formats = plan_formats(
-        student, recipe.compress[0].format, embedding=recipe.compress[0].embedding, head=recipe.compress[0].head
-    ) if recipe.compress else plan_formats(student, "f32")
+    rounding = quantize_settings(recipe)
+    formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
     work = 6 * _active(student) * tokens * recipe.distill.epochs
     if teacher is not None and recipe.teacher is not None:
         epochs = recipe.teacher.finetune.epochs if recipe.teacher.finetune else 0
@@ -112,17 +111,13 @@ def _make_tokenizer(recipe: Recipe, texts: list[str]):  # type: ignore[no-untype
     if recipe.tokenizer.kind == "train":
         return train_bpe(texts, vocabulary=recipe.tokenizer.vocabulary)
     if recipe.teacher is None or recipe.teacher.path is None:
-        raise RecipeError("tokenizer.kind: teacher needs a teacher with a path. Got none. Use tokenizer: {kind: train}.")
+        raise RecipeError(
+            "tokenizer.kind: teacher needs a teacher with a path. Got none. Use tokenizer: {kind: train}."
+        )
     tokenizer = load_tokenizer(recipe.root / recipe.teacher.path)
     if not recipe.tokenizer.trim:
         return tokenizer
     return trim(tokenizer, texts, keep_first=recipe.tokenizer.keep_first, min_count=recipe.tokenizer.min_count)[0]
-
-
-def _heads(recipe: Recipe, labels: tuple[str, ...]) -> dict[str, HeadSpec]:
-    if recipe.task.kind == "generate":
-        return {HEADS["generate"]: HeadSpec(kind="language_model", tied=True)}
-    return {HEADS["classify"]: HeadSpec(kind="classifier", pooling="mean", labels=labels)}
 
 
 def _teacher_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> ModelSpec | None:
@@ -132,23 +127,27 @@ def _teacher_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> M
         return read_spec(recipe.root / recipe.teacher.path, labels=labels or None)
     causal, context = recipe.task.kind == "generate", recipe.student.context
     return preset(
-        recipe.teacher.preset, vocabulary=vocabulary, causal=causal, heads=_heads(recipe, labels), context=context
+        recipe.teacher.preset,
+        vocabulary=vocabulary,
+        causal=causal,
+        heads=make_heads(recipe.task.kind, labels),
+        context=context,
     )
 
 
-def _student_spec(
-    recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teacher: ModelSpec | None
-) -> ModelSpec:
+def _student_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teacher: ModelSpec | None) -> ModelSpec:
     if recipe.student.source == "teacher" and teacher is not None:
         from smallwright.compress.student import student_layers
 
-        return teacher.with_layers(student_layers(recipe.student, teacher)).with_vocabulary(vocabulary)
+        heads = dict(teacher.heads) or make_heads(recipe.task.kind, labels)
+        smaller = teacher.with_layers(student_layers(recipe.student, teacher)).with_vocabulary(vocabulary)
+        return replace(smaller, heads=heads)
     causal = recipe.task.kind == "generate"
     return preset(
         recipe.student.preset,
         vocabulary=vocabulary,
         causal=causal,
-        heads=_heads(recipe, labels),
+        heads=make_heads(recipe.task.kind, labels),
         context=recipe.student.context,
     )
 
@@ -159,7 +158,7 @@ def _active(spec: ModelSpec) -> int:
 
 
 def _measure_flops() -> float:
-    """Floating-point operations per second of a small matrix product on this machine, a third of it: what training gets."""
+    """Floating-point operations a second that training gets here: a third of a small matrix product's."""
     a = np.random.default_rng(0).standard_normal((_PROBE, _PROBE), dtype=np.float32)
     a @ a
     began, times = time.perf_counter(), 8

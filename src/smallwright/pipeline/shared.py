@@ -10,32 +10,33 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tokenizers import Tokenizer
 
 import smallwright
 from smallwright.compress.quantize import plan_formats
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.data import hash_inputs, input_files, prepare, read_rows
+from smallwright.errors import CheckpointError
 from smallwright.package.write import PackageInfo, write_package
-from smallwright.pipeline.stage import Outcome, write_atomically
+from smallwright.pipeline.stage import Outcome, hash_file, write_atomically
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec.package import FORMAT_VERSION
-from smallwright.tokenizer.load import load_tokenizer
+from smallwright.tokenizer.load import load_roles, load_tokenizer
 from smallwright.tokenizer.train import train_bpe
 from smallwright.tokenizer.trim import trim
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
     from smallwright.model import Transformer
 
-TEACHER_FOLDER = "teacher"
+TEACHER_FOLDER, STUDENT_FOLDER, PACKAGE_FILE = "teacher", "student", "model.gguf"
 TOKENIZER_FILE = "tokenizer.json"
-KEPT_FILE = "kept.npy"
+KEPT_FILE, ROLES_FILE = "kept.npy", "roles.json"
 
 
 def data_stage(recipe: Recipe, shop: Workshop) -> Outcome:
@@ -54,32 +55,58 @@ def data_stage(recipe: Recipe, shop: Workshop) -> Outcome:
     return shop.run("data", run, settings={"data": settings, "kind": recipe.task.kind}, inputs=files)
 
 
-def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome, teacher: Outcome | None) -> Outcome:
+def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
     """Train a tokenizer on the training text, or trim the teacher's to it."""
+    settings = recipe.tokenizer
+    theirs = recipe.root / recipe.teacher.path if recipe.teacher is not None and recipe.teacher.path else None
 
     def run(folder: Path) -> Mapping[str, Any]:
         texts = [row.text for row in read_rows(data.folder / "train.jsonl")]
         kept = None
-        if recipe.tokenizer.kind == "train":
-            tokenizer = train_bpe(texts, vocabulary=recipe.tokenizer.vocabulary)
+        if settings.kind == "train" or theirs is None:
+            tokenizer = train_bpe(texts, vocabulary=settings.vocabulary)
         else:
-            tokenizer = load_tokenizer(_need(teacher).folder / TEACHER_FOLDER)
-            if recipe.tokenizer.trim:
-                keep_first, min_count = recipe.tokenizer.keep_first, recipe.tokenizer.min_count
-                tokenizer, kept = trim(tokenizer, texts, keep_first=keep_first, min_count=min_count)
+            tokenizer = load_tokenizer(theirs)
+            if settings.trim:
+                tokenizer, kept = trim(tokenizer, texts, keep_first=settings.keep_first, min_count=settings.min_count)
+            write_atomically(folder / ROLES_FILE, json.dumps(load_roles(theirs), sort_keys=True))
         if kept is not None:
             np.save(folder / KEPT_FILE, kept)
         write_atomically(folder / TOKENIZER_FILE, tokenizer.to_str())
         return {"tokens": tokenizer.get_vocab_size()}
 
-    inputs = {"data": data} if recipe.tokenizer.kind == "train" else {"data": data, "teacher": _need(teacher)}
-    return shop.run("tokenizer", run, settings=recipe.tokenizer.model_dump(mode="json"), inputs=inputs)
+    inputs: dict[str, str | Outcome] = {"data": data}
+    if settings.kind == "teacher" and theirs is not None:
+        inputs["tokenizer"] = hash_file(_require_tokenizer(theirs))
+    return shop.run("tokenizer", run, settings=settings.model_dump(mode="json"), inputs=inputs)
 
 
-def open_tokenizer(outcome: Outcome) -> tuple[Tokenizer, np.ndarray | None]:
-    """The tokenizer stage's tokenizer, and the teacher's tokens that it keeps (None where it was not trimmed)."""
-    kept = outcome.folder / KEPT_FILE
-    return load_tokenizer(outcome.folder / TOKENIZER_FILE), np.load(kept) if kept.is_file() else None
+@dataclass(frozen=True)
+class Reader:
+    """The tokenizer stage's result.
+
+    ``kept``: (V,) int64, the teacher's tokens that it keeps; None where it was not trimmed. ``roles``: spellings of
+    special tokens by role, as the teacher's folder names them; None where it was trained here.
+    """
+
+    tokenizer: Tokenizer
+    kept: np.ndarray | None
+    roles: Mapping[str, str] | None
+
+    @property
+    def size(self) -> int:
+        """Number of tokens."""
+        return self.tokenizer.get_vocab_size()
+
+
+def open_tokenizer(outcome: Outcome) -> Reader:
+    """Read what the tokenizer stage left."""
+    kept, roles = outcome.folder / KEPT_FILE, outcome.folder / ROLES_FILE
+    return Reader(
+        load_tokenizer(outcome.folder / TOKENIZER_FILE),
+        np.load(kept) if kept.is_file() else None,
+        json.loads(roles.read_text(encoding="utf-8")) if roles.is_file() else None,
+    )
 
 
 def package_model(
@@ -141,12 +168,15 @@ def read_labels(data: Outcome) -> Sequence[str]:
     return labels
 
 
-def _need(teacher: Outcome | None) -> Outcome:
-    if teacher is None:  # the recipe's own check refuses this earlier
-        raise ValueError("a teacher is needed here")
-    return teacher
-
-
 def quantize_settings(recipe: Recipe) -> QuantizeSettings:
     """The recipe's rounding step; without one the weights stay float32."""
     return recipe.compress[0] if recipe.compress else QuantizeSettings(format="f32")
+
+
+def _require_tokenizer(folder: Path) -> Path:
+    path = folder / TOKENIZER_FILE
+    if not path.is_file():
+        raise CheckpointError(
+            f"a teacher's folder must hold {TOKENIZER_FILE}. Got none in {folder}. Save the tokenizer there again."
+        )
+    return path

@@ -1,0 +1,11 @@
+"""The stages joined into one command: a recipe in, a measured package out.
+
+Enters: a recipe. Leaves: a package, its report, and a folder a stage. Contains wiring only.
+Not here: what any stage does (the rooms below).
+"""
+
+from smallwright.pipeline.build import BuildResult, build
+from smallwright.pipeline.demo import build_demo
+from smallwright.pipeline.plan import make_plan, render_plan
+
+__all__ = ["BuildResult", "build", "build_demo", "make_plan", "render_plan"]

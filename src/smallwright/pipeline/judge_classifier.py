@@ -1,0 +1,251 @@
+"""Judging a classifier: the shipped file, opened in fresh processes, beside its honest neighbours.
+
+Enters: the finished stages of a classifier. Leaves: the report stage, with the verdict against the budget.
+Not here: metrics and measuring themselves (evaluate/).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smallwright.errors import DataError
+from smallwright.evaluate import metrics
+from smallwright.evaluate.baselines import majority_label
+from smallwright.evaluate.budget import Measurements, judge
+from smallwright.evaluate.cost import Cost, Predictions, measure_classifiers, predict
+from smallwright.evaluate.environment import describe_machine
+from smallwright.evaluate.linear import LINEAR_NAME, fit_linear
+from smallwright.evaluate.process import Subject
+from smallwright.evaluate.quality import ClassifierQuality, classifier_quality
+from smallwright.evaluate.report import Neighbour, Report, write_report
+from smallwright.pipeline.classify import Classifier, read_split
+from smallwright.pipeline.facts import (
+    Judged,
+    build_stages,
+    compression_steps,
+    data_summary,
+    package_facts,
+    read_judged,
+    training_curves,
+)
+from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER, read_labels
+from smallwright.pipeline.stage import Outcome, write_atomically
+from smallwright.pipeline.workshop import Workshop
+from smallwright.recipe import Recipe
+
+BASELINE_FILE, BASELINE_ANSWERS = "linear.pickle", "test.json"
+TEACHER, QUANTIZED, MAJORITY = "teacher (PyTorch)", "teacher, quantised in our engine", "majority class"
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """Everyone's labels on the test rows; None or absent where there is no such system."""
+
+    package: Predictions
+    strange: Predictions | None
+    teacher: list[str] | None
+    quantized: list[str] | None
+    linear: list[str] | None
+    majority: str
+
+
+def judge_classifier(recipe: Recipe, shop: Workshop, made: Classifier) -> Judged:
+    """Run the baseline and report stages."""
+    baseline = _baseline_stage(shop, made.data) if recipe.evaluate.baseline else None
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        report = _report(recipe, shop, made, baseline)
+        write_report(report, folder)
+        return {"verdict": report.verdict.headline}
+
+    settings = {"evaluate": recipe.evaluate.model_dump(mode="json"), "budget": recipe.budget.model_dump(mode="json")}
+    inputs: dict[str, str | Outcome] = {"package": made.package, "data": made.data}
+    if made.answers is not None and made.teacher_package is not None:
+        inputs |= {"answers": made.answers, "teacher-package": made.teacher_package}
+    if baseline is not None:
+        inputs["baseline"] = baseline
+    return read_judged(shop.run("report", run, settings=settings, inputs=inputs))
+
+
+def _baseline_stage(shop: Workshop, data: Outcome) -> Outcome:
+    """The best simple classifier of the same rows."""
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        rows, validation = read_split(data, "train"), read_split(data, "validation")
+        linear = fit_linear(
+            [row.text for row in rows],
+            [str(row.label) for row in rows],
+            [row.text for row in validation],
+            [str(row.label) for row in validation],
+        )
+        size_bytes, sha256 = linear.save(folder / BASELINE_FILE)
+        answers = linear.predict([row.text for row in read_split(data, "test")])
+        write_atomically(folder / BASELINE_ANSWERS, json.dumps(answers, ensure_ascii=False))
+        return {"size_bytes": size_bytes, "sha256": sha256, "c": linear.c}
+
+    return shop.run("baseline", run, inputs={"data": data})
+
+
+def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome | None) -> Report:
+    rows = read_split(made.data, "test")
+    if not rows:
+        raise DataError("a package is judged on test rows. Got none. Give data.test, or a larger data.test_fraction.")
+    texts, expected = [row.text for row in rows], [str(row.label) for row in rows]
+    answers = _ask_everyone(recipe, made, baseline, texts)
+    costs = _measure(recipe, made, baseline, texts, answers)
+    quality = _quality(recipe, made, answers, texts, expected)
+    package = package_facts(recipe, made.package)
+    own = costs["package"]
+    retention = quality.retention
+    verdict = judge(
+        recipe.budget,
+        Measurements(
+            size_bytes=package.size_bytes,
+            memory_bytes=own.added_rss_bytes,
+            latency_p50_ms=own.latency.p50_ms if own.latency else None,
+            latency_p95_ms=own.latency.p95_ms if own.latency else None,
+            kept_accuracy=retention.kept if retention else None,
+            accuracy=quality.accuracy.accuracy,
+        ),
+    )
+    return Report(
+        name=recipe.name,
+        task="classify",
+        verdict=verdict,
+        package=package,
+        neighbours=_neighbours(recipe, made, baseline, answers, costs, expected),
+        costs=tuple(costs.values()),
+        data=data_summary(made.data),
+        machine=describe_machine(),
+        quality=quality,
+        training=training_curves({"teacher": made.teacher, "student": made.student}, "accuracy"),
+        compression=tuple(compression_steps(recipe, made.package, made.teacher, made.student)),
+        build=build_stages(shop),
+        provenance={"recipe": recipe.name, "seed": str(recipe.seed), "training threads": str(shop.cores)},
+        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    )
+
+
+def _ask_everyone(recipe: Recipe, made: Classifier, baseline: Outcome | None, texts: Sequence[str]) -> _Answers:
+    path, limit = made.package.folder / PACKAGE_FILE, recipe.evaluate.timeout_seconds
+    strange = [row.text for row in read_split(made.data, "out_of_scope")]
+    labels = read_labels(made.data)
+    teacher = quantized = linear = None
+    if made.answers is not None and made.teacher_package is not None:
+        teacher = [labels[index] for index in np.load(made.answers.folder / "test.npy").argmax(axis=1)]
+        quantized = predict(made.teacher_package.folder / PACKAGE_FILE, texts, timeout_seconds=limit).predicted
+    if baseline is not None:
+        linear = json.loads((baseline.folder / BASELINE_ANSWERS).read_text(encoding="utf-8"))
+    return _Answers(
+        package=predict(path, texts, timeout_seconds=limit),
+        strange=predict(path, strange, timeout_seconds=limit) if strange else None,
+        teacher=teacher,
+        quantized=quantized,
+        linear=linear,
+        majority=majority_label([str(row.label) for row in read_split(made.data, "train")]),
+    )
+
+
+def _measure(
+    recipe: Recipe, made: Classifier, baseline: Outcome | None, texts: Sequence[str], answers: _Answers
+) -> dict[str, Cost]:
+    """Cost by system; ``package`` is the file on one thread, ``package, all cores`` the same on every core."""
+    path = str(made.package.folder / PACKAGE_FILE)
+    starts, some = recipe.evaluate.cold_starts, list(texts[: recipe.evaluate.max_latency_texts])
+    subjects = [
+        Subject("package", path=path, threads=1, cold_starts=starts),
+        Subject("package, all cores", path=path, threads=0),
+    ]
+    expected: dict[str, Sequence[str]] = {subject.name: answers.package.predicted for subject in subjects}
+    if made.teacher is not None and made.teacher_package is not None:
+        arguments = {"folder": str(made.teacher.folder / TEACHER_FOLDER), "threads": 1}
+        target = "smallwright.teacher.serve:open_classifier"
+        subjects.append(Subject(TEACHER, target=target, arguments=arguments, threads=1))
+        subjects.append(Subject(QUANTIZED, path=str(made.teacher_package.folder / PACKAGE_FILE), threads=1))
+        expected[QUANTIZED] = answers.quantized or ()
+    if baseline is not None:
+        arguments = {"path": str(baseline.folder / BASELINE_FILE), "sha256": baseline.facts["sha256"]}
+        subjects.append(Subject(LINEAR_NAME, target="smallwright.evaluate.linear:open_linear", arguments=arguments))
+        expected[LINEAR_NAME] = answers.linear or ()
+    return measure_classifiers(
+        subjects,
+        some,
+        rounds=recipe.evaluate.latency_rounds,
+        expected={name: list(labels[: len(some)]) for name, labels in expected.items()},
+        timeout_seconds=recipe.evaluate.timeout_seconds,
+    )
+
+
+def _quality(
+    recipe: Recipe, made: Classifier, answers: _Answers, texts: Sequence[str], expected: Sequence[str]
+) -> ClassifierQuality:
+    others: dict[str, Sequence[str]] = {}
+    for name, predicted in ((TEACHER, answers.teacher), (QUANTIZED, answers.quantized), (LINEAR_NAME, answers.linear)):
+        if predicted is not None:
+            others[name] = predicted
+    settings = recipe.evaluate
+    return classifier_quality(
+        texts,
+        expected,
+        answers.package.logits,
+        answers.package.labels,
+        temperature=answers.package.temperature,
+        majority_label=answers.majority,
+        teacher_predicted=answers.teacher,
+        others_predicted=others,
+        strange_logits=None if answers.strange is None else answers.strange.logits,
+        confusion_pairs=settings.confusion_pairs,
+        wrong_examples=settings.wrong_examples,
+        bins=settings.calibration_bins,
+        resamples=settings.bootstrap_resamples,
+        seed=settings.seed,
+    )
+
+
+def _neighbours(
+    recipe: Recipe,
+    made: Classifier,
+    baseline: Outcome | None,
+    answers: _Answers,
+    costs: Mapping[str, Cost],
+    expected: Sequence[str],
+) -> tuple[Neighbour, ...]:
+    def line(
+        name: str, kind: str, predicted: Sequence[str], cost: Cost | None, size_bytes: int | None, note: str = ""
+    ) -> Neighbour:
+        found = metrics.accuracy(expected, predicted)
+        latency = None if cost is None else cost.latency
+        return Neighbour(
+            name=name,
+            kind=kind,
+            accuracy=found.accuracy,
+            accuracy_low=found.low,
+            accuracy_high=found.high,
+            macro_f1=metrics.macro_f1(expected, predicted),
+            size_bytes=size_bytes,
+            latency_p50_ms=None if latency is None else latency.p50_ms,
+            latency_p95_ms=None if latency is None else latency.p95_ms,
+            added_rss_bytes=None if cost is None else cost.added_rss_bytes,
+            note=note,
+        )
+
+    lines = [
+        line(recipe.name, "package", answers.package.predicted, costs["package"], made.package.facts["size_bytes"])
+    ]
+    if made.teacher is not None and made.teacher_package is not None and answers.teacher and answers.quantized:
+        weights = 4 * made.teacher.facts["parameters"]
+        lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], weights, "float32, 1 thread"))
+        size = made.teacher_package.facts["size_bytes"]
+        lines.append(line(QUANTIZED, "teacher_quantized", answers.quantized, costs[QUANTIZED], size))
+    if baseline is not None and answers.linear is not None:
+        size = baseline.facts["size_bytes"]
+        lines.append(line(LINEAR_NAME, "linear", answers.linear, costs[LINEAR_NAME], size, "scikit-learn"))
+    lines.append(line(MAJORITY, "majority", [answers.majority] * len(expected), None, None, answers.majority))
+    return tuple(lines)
