@@ -41,9 +41,9 @@ def quality(hostile: str = "") -> ClassifierQuality:
     labels = [hostile or LABELS[0], *LABELS[1:]]
     truth = generator.integers(0, len(labels), 900)
     neighbour = np.where(truth % 2 == 0, truth + 1, truth - 1)
-    slip = np.where(generator.random(900) < 0.075, neighbour, truth)
+    slip = np.where(generator.random(900) < 0.05, neighbour, truth)
     logits = generator.normal(0, 1, (900, len(labels))).astype(np.float32)
-    logits[np.arange(900), slip] += generator.uniform(2.0, 9.0, 900).astype(np.float32)
+    logits[np.arange(900), slip] += generator.uniform(4.0, 9.0, 900).astype(np.float32)
     strange = generator.normal(0, 1, (120, len(labels))) * 1.4
     teacher = np.where(generator.random(900) < 0.05, neighbour, truth)
     linear = np.where(generator.random(900) < 0.13, neighbour, truth)

@@ -7,6 +7,7 @@ Not here: markup.
 from __future__ import annotations
 
 NOT_MEASURED = "not measured"
+GAP = "\u00a0"  # between a number and its unit, so that no line breaks there
 
 
 def size(size_bytes: float | None) -> str:
@@ -15,8 +16,8 @@ def size(size_bytes: float | None) -> str:
         return NOT_MEASURED
     for limit, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if abs(size_bytes) >= limit * 0.9995:
-            return f"{_three(size_bytes / limit)} {unit}"
-    return f"{size_bytes:.0f} B"
+            return f"{_three(size_bytes / limit)}{GAP}{unit}"
+    return f"{size_bytes:.0f}{GAP}B"
 
 
 def duration_ms(milliseconds: float | None) -> str:
@@ -25,7 +26,7 @@ def duration_ms(milliseconds: float | None) -> str:
         return NOT_MEASURED
     if milliseconds >= 999.5:
         return duration_s(milliseconds / 1e3)
-    return f"{_three(milliseconds * 1e3)} µs" if milliseconds < 0.1 else f"{_three(milliseconds)} ms"
+    return f"{_three(milliseconds * 1e3)}{GAP}µs" if milliseconds < 0.1 else f"{_three(milliseconds)}{GAP}ms"
 
 
 def duration_s(seconds: float | None) -> str:
@@ -33,12 +34,12 @@ def duration_s(seconds: float | None) -> str:
     if seconds is None:
         return NOT_MEASURED
     if seconds < 99.95:
-        return f"{_three(seconds)} s" if seconds >= 0.995 else f"{seconds:.2f} s"
+        return f"{_three(seconds)}{GAP}s" if seconds >= 0.995 else f"{seconds:.2f}{GAP}s"
     whole = round(seconds)
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
+        return f"{whole // 60}{GAP}min{GAP}{whole % 60:02d}{GAP}s"
     minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 60}{GAP}h{GAP}{minutes % 60:02d}{GAP}min"
 
 
 def percent(share: float | None, digits: int = 1) -> str:
@@ -60,13 +61,13 @@ def parameters(number: int) -> str:
     """``2.31 M`` parameters."""
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
         if number >= limit * 0.9995:
-            return f"{_three(number / limit)} {unit}"
+            return f"{_three(number / limit)}{GAP}{unit}"
     return str(number)
 
 
 def rate(per_second: float | None) -> str:
     """Tokens a second, three significant digits."""
-    return NOT_MEASURED if per_second is None else f"{_three(per_second)} tokens/s"
+    return NOT_MEASURED if per_second is None else f"{_three(per_second)}{GAP}tokens/s"
 
 
 def quantity(value: float | None, unit: str) -> str:

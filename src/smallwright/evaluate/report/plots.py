@@ -7,6 +7,7 @@ Not here: tables and text (sections.py). matplotlib is imported when the first p
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -39,27 +40,45 @@ def tradeoff(neighbours: Sequence[Neighbour]) -> Markup | None:
         axes.plot([x], [y], "o", color=ACCENT if own else SECOND, markersize=10 if own else 7, zorder=3)
     axes.set_xscale("log")
     sizes = [n.size_bytes for n in known if n.size_bytes]
-    _log_ticks(axes, _SIZE_TICKS, min(sizes) / 2.5, max(sizes) * 2.5, numbers.size)
-    axes.margins(y=0.18)
+    _log_ticks(axes, _SIZE_TICKS, min(sizes) / 2, max(sizes) * 2, numbers.size)
+    axes.margins(y=0.24)
+    _name_points(axes, known)
     low, high = axes.get_ylim()
-    middle = (min(sizes) * max(sizes)) ** 0.5
+    axes.set_ylim(low, min(high, 100.5))
+    axes.set_ylabel("accuracy, %")
+    axes.set_xlabel("file size")
+    return _svg(figure, "tradeoff", "Accuracy against file size of every system")
+
+
+def _name_points(axes: Any, known: Sequence[Neighbour]) -> None:
+    """Write each name above its interval, or below it where another name already stands."""
+    low, high = axes.get_ylim()
+    left, right = (math.log(end) for end in axes.get_xlim())
+    taken: list[tuple[float, float, float]] = []  # start, end (shares of the width), height (share of the height)
     for neighbour in known:
-        own, left = neighbour.kind == "package", (neighbour.size_bytes or 0) <= middle
+        own, accuracy = neighbour.kind == "package", neighbour.accuracy or 0.0
+        ends = (neighbour.accuracy_high or accuracy, neighbour.accuracy_low or accuracy)
+        x = (math.log(neighbour.size_bytes or 1) - left) / (right - left)
+        side = "left" if x < 0.3 else "right" if x > 0.7 else "center"
+        width = 0.02 * len(neighbour.name)
+        start = x - {"left": 0.0, "right": width, "center": width / 2}[side]
+        heights = [(end * 100 - low) / (high - low) + step for end, step in zip(ends, (0.06, -0.06), strict=True)]
+        clear = [
+            h for h in heights if not any(a < start + width and start < b and abs(h - y) < 0.1 for a, b, y in taken)
+        ]
+        height = (clear or heights)[0]
+        taken.append((start, start + width, height))
         axes.annotate(
             neighbour.name,
-            (neighbour.size_bytes, (neighbour.accuracy or 0) * 100),
-            xytext=(9 if left else -9, 0),
+            (neighbour.size_bytes, low + height * (high - low)),
+            xytext=({"left": -6, "right": 6, "center": 0}[side], 0),
             textcoords="offset points",
-            ha="left" if left else "right",
+            ha=side,
             va="center",
             color=INK if own else MUTED,
             fontweight="bold" if own else "normal",
             zorder=4,
         )
-    axes.set_ylim(low, min(high, 100.5))
-    axes.set_ylabel("accuracy, %")
-    axes.set_xlabel("file size")
-    return _svg(figure, "tradeoff", "Accuracy against file size of every system")
 
 
 def latency(costs: Sequence[Cost]) -> Markup | None:
@@ -146,7 +165,7 @@ def _style() -> dict[str, Any]:
     return {
         "svg.fonttype": "none",  # text stays text: it can be read aloud, and takes the page's font
         "text.parse_math": False,  # a label may hold a dollar sign
-        "font.size": 9,
+        "font.size": 10,
         "axes.edgecolor": GRID,
         "axes.labelcolor": MUTED,
         "axes.facecolor": "none",
@@ -184,7 +203,7 @@ def _log_ticks(axes: Any, candidates: Sequence[float], low: float, high: float, 
     ticks = ticks[:: max(1, -(-len(ticks) // 5))]
     axes.set_xlim(low, high)
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xticks(ticks, [re.sub(r"\.0+(?= )", "", write(tick)) for tick in ticks])
+    axes.set_xticks(ticks, [re.sub(r"\.0+(?=\s)", "", write(tick)) for tick in ticks])
 
 
 def _svg(figure: Any, name: str, description: str) -> Markup:
@@ -202,7 +221,8 @@ def _svg(figure: Any, name: str, description: str) -> Markup:
     )
     text = re.sub(r'\bid="([^"]*)"', rf'id="{name}-\1"', text)
     text = re.sub(r'(url\(#|href="#)', rf"\1{name}-", text).replace("xlink:href", "href")
-    text = re.sub(r"font: ([^;\"]*?)(\d+px) [^;\"]*", r"font: \1\2 var(--sans)", text)
+    text = re.sub(r"font-family: [^;\"]*;? ?", "", text)  # the page's font; older matplotlib writes the short form
+    text = re.sub(r"font: ([^;\"]*?\d+px) [^;\"]*", r"font: \1 var(--sans)", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
     return element("div", Markup(text), class_="plot")

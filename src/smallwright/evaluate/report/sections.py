@@ -55,11 +55,11 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
     own, teacher, found = package_of(report), teacher_of(report), []
     if report.quality is not None:
         score = report.quality.accuracy
-        interval = f"95% interval {numbers.percent(score.low)} to {numbers.percent(score.high)}"
-        found.append(("Accuracy", numbers.percent(score.accuracy), interval))
+        interval = f"{numbers.percent(score.low)} to {numbers.percent(score.high)}"
+        found.append(("Accuracy", numbers.percent(score.accuracy), f"95%: {interval}"))
         kept = report.quality.retention
         if kept is not None and kept.kept is not None:
-            span = f"{numbers.percent(kept.low)} to {numbers.percent(kept.high)}" if kept.low is not None else ""
+            span = f"95%: {numbers.percent(kept.low)} to {numbers.percent(kept.high)}" if kept.low is not None else ""
             found.append(("Kept of the teacher", numbers.percent(kept.kept), span))
     if report.language is not None:
         score_ = report.language.score
@@ -70,7 +70,7 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
         faster = _share(own, teacher, "latency_p50_ms")
         found.append(("Latency p50", numbers.duration_ms(own.latency_p50_ms), faster or "one thread"))
     if own is not None and own.decode_tokens_per_second is not None:
-        found.append(("Decoding", f"{own.decode_tokens_per_second:.0f} tok/s", "one thread"))
+        found.append(("Decoding", f"{own.decode_tokens_per_second:.0f}{numbers.GAP}tok/s", "one thread"))
     if own is not None and own.added_rss_bytes is not None:
         memory = _share(own, teacher, "added_rss_bytes")
         found.append(("Memory", numbers.size(own.added_rss_bytes), memory or "added to the process"))
@@ -86,8 +86,8 @@ def tiles(report: Report) -> Markup:
     """The headline numbers as tiles."""
     made = []
     for name, value, note in headline(report):
-        number, _, unit = value.partition(" ")
-        shown = element("div", number, element("small", f" {unit}") if unit else None, class_="value")
+        number, _, unit = value.partition(numbers.GAP)
+        shown = element("div", number, element("small", f"{numbers.GAP}{unit}") if unit else None, class_="value")
         made.append(
             element(
                 "div", element("div", name, class_="name"), shown, element("div", note, class_="note"), class_="tile"
