@@ -9,11 +9,12 @@ import json
 import operator
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from smallwright.evaluate.environment import describe_machine
+from smallwright.evaluate.report import Report
 
 ROOT = Path(__file__).resolve().parents[1]
 _COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt}
@@ -33,6 +34,17 @@ class Claims:
         ok = measured is not None and bool(_COMPARISONS[comparison](measured, limit))
         self.rows.append({"claim": claim, "measured": measured, "comparison": comparison, "limit": limit, "ok": ok})
 
+    def record(self, report: Report) -> None:
+        """Keep what the report measured: every neighbour, and the cost of the build."""
+        self.numbers["neighbours"] = [asdict(line) for line in report.neighbours]
+        self.numbers["package"] = asdict(report.package)
+        self.numbers["build"] = [asdict(stage) for stage in report.build]
+        self.numbers["seed"] = report.provenance.get("seed")
+        if report.quality is not None:
+            self.numbers["retention"] = report.quality.retention and asdict(report.quality.retention)
+            self.numbers["comparisons"] = [asdict(found) for found in report.quality.comparisons]
+            self.numbers["out_of_scope"] = report.quality.out_of_scope and asdict(report.quality.out_of_scope)
+
     def finish(self) -> None:
         """Print the table and the JSON line, and leave."""
         print(f"\n{self.question}")
@@ -42,7 +54,7 @@ class Claims:
         document = {
             "benchmark": self.benchmark,
             "commit": read_commit(),
-            "machine": describe_machine(),
+            "machine": asdict(describe_machine()),
             "claims": self.rows,
             "numbers": self.numbers,
             "ok": bool(self.rows) and all(row["ok"] for row in self.rows),

@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 
 from claims import Claims
-
 from smallwright.pipeline.stage import CARD, hash_file
 
 # A smaller demo: the same stages, fewer rows and epochs.
@@ -44,7 +43,9 @@ def _build(out: Path) -> float:
 
 def _kill_after(out: Path, seconds: float) -> bool:
     """Start the build and kill it after some time; false when it had finished before."""
-    process = subprocess.Popen(_command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(
+        _command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
     try:
         process.wait(seconds)
         return False

@@ -4,6 +4,7 @@ Enters: the path of a package (or an ordinary GGUF of a known family). Leaves: p
 Not here: training, torch, anything that needs more than numpy.
 """
 
+from smallwright.run._engine import isa
 from smallwright.run.package import Package, Prediction, load
 
-__all__ = ["Package", "Prediction", "load"]
+__all__ = ["Package", "Prediction", "isa", "load"]

@@ -1,0 +1,37 @@
+"""Do 10,000 mutated packages ever crash the engine?
+
+Runs the slow attack tests (10,000 mutations through the binding, in child processes), then builds the engine with the
+address and undefined-behaviour sanitizers, runs its tests' fuzz driver over mutated files of every kind, and expects
+no report. Needs a C++ compiler and cmake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+
+from claims import ROOT, Claims
+
+
+def main() -> None:
+    """Run both and check."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    claims = Claims("hostile_files", "Do 10,000 mutated packages ever crash the engine?")
+    attack = [sys.executable, "-m", "pytest", "-m", "slow", "tests/attacks", "-s"]
+    done = subprocess.run(attack, cwd=ROOT, capture_output=True, text=True)
+    print(done.stdout[-2000:])
+    mutations = sum(int(count) for count in re.findall(r"(\d+) mutations", done.stdout))
+    claims.check("attack tests' exit status", done.returncode, "==", 0)
+    claims.check("mutated files opened in child processes", mutations, ">=", 10_000)
+    sanitized = subprocess.run(["make", "sanitize"], cwd=ROOT, capture_output=True, text=True)
+    print(sanitized.stdout[-2000:], sanitized.stderr[-2000:])
+    claims.check("sanitizer build's exit status", sanitized.returncode, "==", 0)
+    reports = len(re.findall(r"(AddressSanitizer|runtime error)", sanitized.stdout + sanitized.stderr))
+    claims.check("sanitizer reports", reports, "==", 0)
+    claims.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+"""``smallwright evaluate``: a package on rows that it was not built with.
+
+Enters: a package and rows. Leaves: plain numbers by name.
+Not here: judging against a budget or a teacher (judge_classifier.py, judge_generator.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from smallwright.data.records import Wanted
+from smallwright.data.row import SourceRow
+from smallwright.data.sources import read_source
+from smallwright.errors import DataError, RecipeError
+from smallwright.evaluate import metrics
+from smallwright.evaluate.cost import measure_classifiers, measure_generators, predict, score_text
+from smallwright.evaluate.process import Subject
+from smallwright.run import load
+
+_LATENCY_TEXTS, _PROMPT_CHARS, _SCORED_TOKENS = 200, 160, 20_000
+_FIELDS = ("text", "label")
+
+
+def measure_package(file: str, data: str, fields: Sequence[str] = ()) -> dict[str, Any]:
+    """Accuracy or bits per byte on rows, and what answering costs on this machine.
+
+    Args:
+        file: a package.
+        data: a file or folder of rows; see ``data/``.
+        fields: ``ours=theirs`` names, for example ``label=intent``.
+
+    Returns:
+        Numbers by name, units in the names; fractions are from 0 to 1.
+
+    Raises:
+        DataError: no usable row, or a label that the package does not know.
+        PackageError: the file cannot be opened.
+    """
+    names = _read_fields(fields)
+    with load(file, threads=1) as package:
+        kind, labels, context = package.task, package.labels, package.context
+    rows = _read(Path(data), names, kind)
+    if kind == "generate":
+        return _measure_text(file, "\n".join(row.row.text for row in rows), context)
+    unknown = next((row for row in rows if row.row.label not in labels), None)
+    if unknown is not None:
+        raise DataError(
+            f"every label must be one of the package's {len(labels)} classes. Got {unknown.row.label!r} in "
+            f"{unknown.place}. Correct the row, or remove it."
+        )
+    return _measure_classes(file, [row.row.text for row in rows], [str(row.row.label) for row in rows])
+
+
+def _read_fields(fields: Sequence[str]) -> dict[str, str]:
+    names = {}
+    for field in fields:
+        ours, separator, theirs = field.partition("=")
+        if not separator or ours not in _FIELDS or not theirs:
+            raise RecipeError(f"a field mapping is text=NAME or label=NAME. Got {field!r}. Example: label=intent.")
+        names[ours] = theirs
+    return names
+
+
+def _read(path: Path, names: dict[str, str], kind: str) -> list[SourceRow]:
+    if not path.exists():
+        raise DataError(f"rows must be in a readable file or folder. Got {path}, which is not there. Check the path.")
+    label = names.get("label", "label") if kind == "classify" else None
+    wanted = Wanted(text=names.get("text", "text"), label=label)
+    found = list(read_source(path, str(path), wanted, format=None, documents=kind == "generate"))
+    rows = [row for row in found if isinstance(row, SourceRow)]
+    rejected = [reject for reject in found if not isinstance(reject, SourceRow)]
+    if not rows or rejected:
+        first = (
+            f"the first of {len(rejected)} bad rows, line {rejected[0].line}: {rejected[0].reason}"
+            if rejected
+            else "none"
+        )
+        raise DataError(f"every row must be usable. Got {first}, in {path}. Mend the rows, or map fields with --field.")
+    return rows
+
+
+def _measure_classes(file: str, texts: list[str], labels: list[str]) -> dict[str, Any]:
+    answers = predict(file, texts)
+    accuracy = metrics.accuracy(labels, answers.predicted)
+    some = texts[:_LATENCY_TEXTS]
+    subject = Subject("package", path=file, threads=1, cold_starts=3)
+    cost = measure_classifiers([subject], some, expected={"package": answers.predicted[: len(some)]})["package"]
+    latency = cost.latency
+    return {
+        "rows": len(texts),
+        "accuracy": accuracy.accuracy,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+        "macro_f1": metrics.macro_f1(labels, answers.predicted),
+        "latency_p50_ms": None if latency is None else latency.p50_ms,
+        "latency_p95_ms": None if latency is None else latency.p95_ms,
+        "cold_start_ms": cost.cold_start_ms,
+        "peak_rss_bytes": cost.peak_rss_bytes,
+        "size_bytes": cost.size_bytes,
+    }
+
+
+def _measure_text(file: str, text: str, context: int) -> dict[str, Any]:
+    with load(file) as package:
+        tokens = package.tokenize(text, add_special=False)[:_SCORED_TOKENS]
+        scored = package.detokenize(tokens[1:]).encode("utf-8")
+    if len(tokens) < 2 or not scored:
+        raise DataError(f"scoring needs at least two tokens of text. Got {len(tokens)}. Give more text.")
+    stride = max(1, context // 2)
+    log_probabilities, _ = score_text(file, text, window=context, stride=stride, max_tokens=_SCORED_TOKENS)
+    score = metrics.language_score(log_probabilities, len(scored))
+    subject = Subject("package", path=file, threads=1, task="generate", cold_starts=3)
+    cost = measure_generators([subject], text[:_PROMPT_CHARS])["package"]
+    speed = cost.generation
+    return {
+        "tokens": score.tokens,
+        "perplexity": score.perplexity,
+        "bits_per_byte": score.bits_per_byte,
+        "decode_tokens_per_second": None if speed is None else speed.decode_tokens_per_second,
+        "prefill_tokens_per_second": None if speed is None else speed.prefill_tokens_per_second,
+        "cold_start_ms": cost.cold_start_ms,
+        "peak_rss_bytes": cost.peak_rss_bytes,
+        "size_bytes": cost.size_bytes,
+    }
