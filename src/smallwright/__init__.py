@@ -1,4 +1,4 @@
-"""Smallwright: teacher + domain data + device budget -> one file that runs privately on the device, measured as shipped.
+"""Smallwright: teacher + domain data + device budget -> one file that runs privately on a device, measured as shipped.
 
 ``load(path)`` opens a package and answers; ``build(recipe)`` makes one. Importing this module is light: nothing heavier
 than the error tree is loaded until one of them is called.

@@ -74,6 +74,9 @@ class Recipe(BaseModel):
             raise ValueError("tokenizer.kind: teacher needs a teacher. Add one, or use tokenizer: {kind: train}")
         if self.student.source == "teacher" and self.tokenizer.kind != "teacher":
             raise ValueError("a student made from the teacher keeps its tokenizer. Use tokenizer: {kind: teacher}")
+        learners = [self.distill, *([self.teacher.finetune] if self.teacher and self.teacher.finetune else [])]
+        if self.task.kind == "generate" and any(settings.token_dropout > 0 for settings in learners):
+            raise ValueError("token_dropout is for task.kind: classify. Leave it out")
         return self
 
     @classmethod

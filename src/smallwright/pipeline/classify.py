@@ -137,6 +137,7 @@ def _student_stage(
 ) -> Outcome:
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model, save_model
+        from smallwright.train.augment import make_augment
         from smallwright.train.loop import train
         from smallwright.train.tasks import ClassificationTask
 
@@ -165,6 +166,7 @@ def _student_stage(
             teacher=np.load(answers.folder / "train.npy") if answers else None,
             batch_size=recipe.distill.batch_size,
             seed=recipe.seed,
+            augment=make_augment(recipe.distill.token_dropout, reader.tokenizer),
         )
         objective = recipe.distill.make_student_objective(has_teacher=answers is not None)
         options = recipe.distill.loop_options(seed=recipe.seed, threads=shop.cores)

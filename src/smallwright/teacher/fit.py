@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from smallwright.data.row import Row
 from smallwright.errors import CheckpointError, DataError, RecipeError
@@ -24,6 +25,7 @@ from smallwright.teacher.settings import TeacherSettings
 from smallwright.teacher.table import UsedTokens
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_tokenizer
+from smallwright.train.augment import make_augment
 from smallwright.train.loop import TrainResult, train
 from smallwright.train.settings import TrainSettings
 from smallwright.train.tasks import ClassificationTask
@@ -84,7 +86,7 @@ def fit_teacher(
         ]
         numbers = [_number_labels(part, labels) for part in (rows, validation)]
         options = settings.finetune
-        result = _train(model, encoded, numbers, options, out / TRAINING_FOLDER, seed, threads, quiet)
+        result = _train(model, reader, encoded, numbers, options, out / TRAINING_FOLDER, seed, threads, quiet)
     _save(model, out / TEACHER_FOLDER, folder, tokenizer_file)
     facts: dict[str, Any] = {"parameters": sum(weight.numel() for weight in model.parameters())}
     if result is not None:
@@ -131,6 +133,7 @@ def _number_labels(rows: Sequence[Row], labels: Sequence[str]) -> NDArray[np.int
 
 def _train(
     model: Transformer,
+    reader: Tokenizer,
     encoded: list[list[NDArray[np.int32]]],
     labels: list[NDArray[np.int64]],
     settings: TrainSettings,
@@ -141,7 +144,15 @@ def _train(
 ) -> TrainResult:
     with UsedTokens(model, [*encoded[0], *encoded[1]]) as used:
         tokens, validation = ([used.renumber(sequence) for sequence in part] for part in encoded)
-        task = ClassificationTask(tokens, labels[0], validation, labels[1], batch_size=settings.batch_size, seed=seed)
+        task = ClassificationTask(
+            tokens,
+            labels[0],
+            validation,
+            labels[1],
+            batch_size=settings.batch_size,
+            seed=seed,
+            augment=make_augment(settings.token_dropout, reader),
+        )
         options = settings.loop_options(seed=seed, threads=threads)
         return train(model, task, settings.make_objective(), out, options, name="teacher", quiet=quiet)
 

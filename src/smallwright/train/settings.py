@@ -39,6 +39,9 @@ class TrainSettings(BaseModel):
     weight_decay: float = Field(default=0.01, ge=0, le=10, description="decoupled decay of matrices (not of tables)")
     clip_norm: float | None = Field(default=1.0, gt=0, description="largest gradient norm; None: no clipping")
     dropout: float | None = Field(default=0.1, ge=0, lt=1, description="dropout probability; None: the model's own")
+    token_dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="classify: chance of leaving out each token, drawn anew at each reading"
+    )
     label_smoothing: float = Field(default=0.0, ge=0, lt=1, description="share of each label spread over all classes")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto", description="of matrix products; auto: bfloat16 where the CPU has AVX-512 BF16 or AMX"
