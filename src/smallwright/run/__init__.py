@@ -4,7 +4,6 @@ Enters: the path of a package (or an ordinary GGUF of a known family). Leaves: p
 Not here: training, torch, anything that needs more than numpy.
 """
 
-from smallwright.run._engine import isa
-from smallwright.run.package import Package, Prediction, load
+from smallwright.run.package import Package, Prediction, isa, load
 
 __all__ = ["Package", "Prediction", "isa", "load"]

@@ -57,6 +57,15 @@ def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 16) -> Pack
     return Package(path, threads=threads, kv_bits=kv_bits)
 
 
+def isa() -> str:
+    """The kernels that this machine runs, or SMALLWRIGHT_ISA asks for: ``ref``, ``avx2`` or ``avx512``.
+
+    Raises:
+        EngineError: SMALLWRIGHT_ISA names kernels that cannot run here.
+    """
+    return _engine.isa()
+
+
 class Package:
     """A package in memory with one session. Use one instance per thread; close it, or use it as a context manager."""
 

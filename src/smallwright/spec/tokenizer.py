@@ -21,8 +21,8 @@ class TokenizerSpec:
     ``split``: bpe only: whose pre-tokenising pattern (one of SPLITS).
     ``normalize``: bpe only: ``nfc`` (Qwen) or None.
     ``add_prefix_space``, ``ignore_merges`` (a whole word found in the vocabulary is taken as it is): bpe only.
-    ``lowercase``, ``strip_accents``, ``clean_text``, ``split_cjk``: wordpiece only, BERT's normaliser. ``strip_accents``
-    is already resolved (BERT's None means: as lowercase).
+    ``lowercase``, ``strip_accents``, ``clean_text``, ``split_cjk``: wordpiece only, BERT's normaliser;
+    ``strip_accents`` is already resolved (BERT's None means: as lowercase).
     ``max_word_chars``: wordpiece only: a longer word is unknown.
     ``unknown``: id of the unknown token, None for byte-level models.
     ``prefix``, ``suffix``: ids put around an input ([CLS], [SEP], <s>).
