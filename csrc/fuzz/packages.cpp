@@ -1,0 +1,261 @@
+// A GGUF writer of a hundred lines, independent of the reader and of the Python package, and three models in it.
+#include "fuzz/packages.h"
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "file/gguf.h"
+#include "file/utf8.h"
+
+namespace sw_fuzz {
+
+namespace {
+
+constexpr uint64_t kAlignment = 64;
+enum Value : uint32_t { kU32 = 4, kF32 = 6, kBool = 7, kString = 8, kArray = 9 };
+
+class Writer {
+public:
+    void text(const std::string& key, const std::string& value) {
+        start(key, kString);
+        put_string(keys_, value);
+    }
+    void number(const std::string& key, uint32_t value) {
+        start(key, kU32);
+        put(keys_, value);
+    }
+    void real(const std::string& key, float value) {
+        start(key, kF32);
+        put(keys_, value);
+    }
+    void flag(const std::string& key, bool value) {
+        start(key, kBool);
+        put(keys_, uint8_t(value));
+    }
+    void texts(const std::string& key, const std::vector<std::string>& values) {
+        start(key, kArray);
+        put(keys_, uint32_t(kString));
+        put(keys_, uint64_t(values.size()));
+        for (const std::string& value : values) put_string(keys_, value);
+    }
+    void numbers(const std::string& key, const std::vector<uint32_t>& values) {
+        start(key, kArray);
+        put(keys_, uint32_t(kU32));
+        put(keys_, uint64_t(values.size()));
+        for (const uint32_t value : values) put(keys_, value);
+    }
+    // Small random weights; `rows` 0 for a vector.
+    void tensor(const std::string& name, sw::Type type, uint64_t width, uint64_t rows = 0) {
+        put_string(records_, name);
+        put(records_, uint32_t(rows ? 2 : 1));
+        put(records_, width);
+        if (rows) put(records_, rows);
+        put(records_, uint32_t(type));
+        data_.resize((data_.size() + kAlignment - 1) / kAlignment * kAlignment);
+        put(records_, uint64_t(data_.size()));
+        fill(type, width * (rows ? rows : 1));
+        ++tensors_;
+    }
+    Bytes finish() const {
+        Bytes out{'G', 'G', 'U', 'F'};
+        put(out, uint32_t(3));
+        put(out, tensors_);
+        put(out, key_count_);
+        out.insert(out.end(), keys_.begin(), keys_.end());
+        out.insert(out.end(), records_.begin(), records_.end());
+        out.resize((out.size() + kAlignment - 1) / kAlignment * kAlignment);
+        out.insert(out.end(), data_.begin(), data_.end());
+        return out;
+    }
+
+private:
+    template <class T>
+    static void put(Bytes& out, T value) {
+        const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
+        out.insert(out.end(), bytes, bytes + sizeof value);
+    }
+    static void put_string(Bytes& out, const std::string& text) {
+        put(out, uint64_t(text.size()));
+        out.insert(out.end(), text.begin(), text.end());
+    }
+    void start(const std::string& key, uint32_t type) {
+        put_string(keys_, key);
+        put(keys_, type);
+        ++key_count_;
+    }
+    uint32_t next() {
+        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+        return uint32_t(state_ >> 33);
+    }
+    void fill(sw::Type type, uint64_t count) {
+        const auto half = [this] { put(data_, uint16_t(0x2800 | (next() & 0x83ff))); };   // about +-0.04
+        if (type == sw::Type::f32) {
+            for (uint64_t i = 0; i < count; ++i) put(data_, float(int32_t(next() % 2001) - 1000) / 4000.0f);
+        } else if (type == sw::Type::f16) {
+            for (uint64_t i = 0; i < count; ++i) half();
+        } else {
+            const int codes = type == sw::Type::q8_0 ? 32 : 16;
+            for (uint64_t block = 0; block < count / 32; ++block) {
+                half();
+                for (int i = 0; i < codes; ++i) put(data_, uint8_t(next()));
+            }
+        }
+    }
+
+    Bytes keys_, records_, data_;
+    uint64_t tensors_ = 0;
+    uint64_t key_count_ = 0;
+    uint64_t state_ = 7;
+};
+
+// GPT-2's spelling of the 256 bytes.
+std::vector<std::string> byte_tokens() {
+    std::vector<std::string> out;
+    uint32_t other = 0x100;
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+        const bool printable = (byte >= '!' && byte <= '~') || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+        out.emplace_back();
+        sw::append_utf8(out.back(), printable ? byte : other++);
+    }
+    return out;
+}
+
+// Returns the number of tokens.
+uint32_t add_bpe(Writer& writer, const std::string& pre, const std::string& spec) {
+    std::vector<std::string> tokens = byte_tokens();
+    std::vector<std::string> merges;
+    static const std::pair<const char*, const char*> pairs[] = {{"h", "e"}, {"l", "l"}, {"he", "ll"}, {"t", "u"}, {"r", "n"},
+                                                                {"tu", "rn"}, {"\xc4\xa0", "l"}, {"1", "2"}, {"a", "a"}, {"aa", "aa"}};
+    for (const auto& pair : pairs) {
+        merges.push_back(std::string(pair.first) + " " + pair.second);
+        tokens.push_back(std::string(pair.first) + pair.second);
+    }
+    tokens.emplace_back("<|end|>");
+    const auto end = static_cast<uint32_t>(tokens.size() - 1);
+    std::vector<uint32_t> types(tokens.size(), 1);
+    types.back() = 3;
+    writer.text("tokenizer.ggml.model", "gpt2");
+    writer.text("tokenizer.ggml.pre", pre);
+    writer.texts("tokenizer.ggml.tokens", tokens);
+    writer.numbers("tokenizer.ggml.token_type", types);
+    writer.texts("tokenizer.ggml.merges", merges);
+    writer.number("tokenizer.ggml.eos_token_id", end);
+    if (!spec.empty())
+        writer.text("smallwright.tokenizer", "{\"model\":\"bpe\",\"split\":\"" + spec + "\",\"normalize\":\"nfc\",\"ignore_merges\":true," +
+                                                 "\"prefix\":[],\"suffix\":[" + std::to_string(end) + "],\"special\":[" + std::to_string(end) + "]}");
+    return end + 1;
+}
+
+uint32_t add_wordpiece(Writer& writer) {
+    std::vector<std::string> tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]"};
+    std::vector<uint32_t> types(4, 3);
+    for (const char* piece : {"turn", "on", "off", "light", "the", ".", "!", "\xe4\xbd\xa0"}) tokens.push_back(std::string("\xe2\x96\x81") + piece);
+    for (char letter = 'a'; letter <= 'z'; ++letter) {
+        tokens.push_back(std::string("\xe2\x96\x81") + letter);
+        tokens.emplace_back(1, letter);
+    }
+    types.resize(tokens.size(), 1);
+    writer.text("tokenizer.ggml.model", "bert");
+    writer.texts("tokenizer.ggml.tokens", tokens);
+    writer.numbers("tokenizer.ggml.token_type", types);
+    writer.text("smallwright.tokenizer",
+                "{\"model\":\"wordpiece\",\"lowercase\":true,\"strip_accents\":true,\"clean_text\":true,\"split_cjk\":true,"
+                "\"max_word_chars\":50,\"unknown\":1,\"prefix\":[2],\"suffix\":[3],\"special\":[0,1,2,3],\"literal\":[],\"split\":null}");
+    return static_cast<uint32_t>(tokens.size());
+}
+
+constexpr uint32_t kWidth = 32;
+constexpr uint32_t kFeedForward = 64;
+
+Bytes make_encoder(sw::Type type) {
+    Writer writer;
+    writer.text("general.architecture", "smallwright");
+    writer.number("general.alignment", kAlignment);
+    const uint32_t tokens = add_wordpiece(writer);
+    writer.text("smallwright.model",
+                "{\"width\":32,\"context\":24,\"causal\":false,\"rotary_base\":null,"
+                "\"embedding\":{\"vocabulary\":" + std::to_string(tokens) + ",\"positions\":24,\"token_types\":2,\"norm\":true},"
+                "\"layers\":[{\"mixer\":{\"kind\":\"attention\",\"heads\":2,\"key_value_heads\":2,\"head_width\":16,\"bias\":true,"
+                "\"output_bias\":true,\"qk_norm\":false},\"feedforward\":{\"kind\":\"plain\",\"width\":64,\"activation\":\"gelu\",\"bias\":true}}],"
+                "\"norm\":{\"kind\":\"layer\",\"placement\":\"post\",\"epsilon\":1e-12},"
+                "\"heads\":{\"intent\":{\"kind\":\"classifier\",\"pooling\":\"mean\",\"pooler\":true,\"output_bias\":true,\"tied\":false,"
+                "\"labels\":[\"on\",\"off\",\"other\"]}}}");
+    writer.text("smallwright.task", "{\"kind\":\"classify\",\"head\":\"intent\"}");
+    writer.real("smallwright.calibration.temperature", 1.25f);
+    const sw::Type plain = sw::Type::f32;
+    writer.tensor("token_embd.weight", type, kWidth, tokens);
+    writer.tensor("position_embd.weight", plain, kWidth, 24);
+    writer.tensor("token_types.weight", plain, kWidth, 2);
+    for (const char* norm : {"token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"})
+        for (const char* part : {".weight", ".bias"}) writer.tensor(std::string(norm) + part, plain, kWidth);
+    for (const char* name : {"blk.0.attn_q", "blk.0.attn_k", "blk.0.attn_v", "blk.0.attn_output", "cls"}) {
+        writer.tensor(std::string(name) + ".weight", type, kWidth, kWidth);
+        writer.tensor(std::string(name) + ".bias", plain, kWidth);
+    }
+    writer.tensor("blk.0.ffn_up.weight", type, kWidth, kFeedForward);
+    writer.tensor("blk.0.ffn_up.bias", plain, kFeedForward);
+    writer.tensor("blk.0.ffn_down.weight", type, kFeedForward, kWidth);
+    writer.tensor("blk.0.ffn_down.bias", plain, kWidth);
+    writer.tensor("cls.output.weight", type, kWidth, 3);
+    writer.tensor("cls.output.bias", plain, 3);
+    return writer.finish();
+}
+
+void add_decoder_tensors(Writer& writer, sw::Type type, uint32_t tokens) {
+    writer.tensor("token_embd.weight", type, kWidth, tokens);
+    for (const std::string block : {"blk.0.", "blk.1."}) {
+        writer.tensor(block + "attn_norm.weight", sw::Type::f32, kWidth);
+        writer.tensor(block + "attn_q.weight", type, kWidth, kWidth);
+        writer.tensor(block + "attn_k.weight", type, kWidth, kWidth / 2);
+        writer.tensor(block + "attn_v.weight", type, kWidth, kWidth / 2);
+        writer.tensor(block + "attn_output.weight", type, kWidth, kWidth);
+        writer.tensor(block + "ffn_norm.weight", sw::Type::f32, kWidth);
+        writer.tensor(block + "ffn_gate.weight", type, kWidth, kFeedForward);
+        writer.tensor(block + "ffn_up.weight", type, kWidth, kFeedForward);
+        writer.tensor(block + "ffn_down.weight", type, kFeedForward, kWidth);
+    }
+    writer.tensor("output_norm.weight", sw::Type::f32, kWidth);
+}
+
+Bytes make_decoder(sw::Type type) {
+    Writer writer;
+    writer.text("general.architecture", "smallwright");
+    writer.number("general.alignment", kAlignment);
+    const uint32_t tokens = add_bpe(writer, "qwen2", "qwen2");
+    const std::string layer = "{\"mixer\":{\"kind\":\"attention\",\"heads\":2,\"key_value_heads\":1,\"head_width\":16},"
+                              "\"feedforward\":{\"kind\":\"gated\",\"width\":64,\"activation\":\"silu\"}}";
+    writer.text("smallwright.model", "{\"width\":32,\"context\":40,\"causal\":true,\"rotary_base\":10000.0,"
+                                     "\"embedding\":{\"vocabulary\":" + std::to_string(tokens) + ",\"positions\":null,\"token_types\":null,\"norm\":false},"
+                                     "\"layers\":[" + layer + "," + layer + "],\"norm\":{\"kind\":\"rms\",\"placement\":\"pre\",\"epsilon\":1e-5},"
+                                     "\"heads\":{\"text\":{\"kind\":\"language_model\",\"tied\":true}}}");
+    add_decoder_tensors(writer, type, tokens);
+    return writer.finish();
+}
+
+// An ordinary file of the Llama family, without any key of ours.
+Bytes make_native() {
+    Writer writer;
+    writer.text("general.architecture", "llama");
+    writer.number("general.alignment", kAlignment);
+    const uint32_t tokens = add_bpe(writer, "llama-bpe", "");
+    writer.number("llama.block_count", 2);
+    writer.number("llama.context_length", 40);
+    writer.number("llama.embedding_length", kWidth);
+    writer.number("llama.feed_forward_length", kFeedForward);
+    writer.numbers("llama.attention.head_count", {2, 2});
+    writer.number("llama.attention.head_count_kv", 1);
+    writer.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    writer.real("llama.rope.freq_base", 10000.0f);
+    writer.flag("tokenizer.ggml.add_bos_token", false);
+    add_decoder_tensors(writer, sw::Type::f16, tokens);
+    return writer.finish();
+}
+
+}  // namespace
+
+std::vector<Bytes> make_packages() {
+    return {make_encoder(sw::Type::q8_0), make_encoder(sw::Type::f32), make_decoder(sw::Type::q4_0), make_native()};
+}
+
+}  // namespace sw_fuzz
