@@ -72,7 +72,7 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     for successes in range(fewer + 1):
         total += term
         term = term * (trials - successes) // (successes + 1)
-    return min(1.0, 2 * total / 2**trials)
+    return min(1.0, 2 * total / (1 << trials))
 
 
 def compare(

@@ -24,6 +24,7 @@ from smallwright.evaluate.process import Process, Subject
 from smallwright.evaluate.timing import Latency, summarise
 
 PREDICT_BATCH = 64
+_FIRST_CHARS = 8  # a first prompt that fits into any context
 
 
 @dataclass(frozen=True)
@@ -219,7 +220,7 @@ def score_text(
         EngineError: the process fails.
     """
     subject = Subject(name=Path(path).name, path=str(path), threads=threads, task="generate")
-    with tempfile.TemporaryDirectory() as folder, Process(subject, text[:200], timeout_seconds) as worker:
+    with tempfile.TemporaryDirectory() as folder, Process(subject, text[:_FIRST_CHARS], timeout_seconds) as worker:
         save = Path(folder) / "log_probs.npy"
         told = worker.ask("score", text=text, window=window, stride=stride, max_tokens=max_tokens, save=str(save))
         return np.load(save), told["text_tokens"]
@@ -243,7 +244,8 @@ def generate_samples(
         answer = worker.ask(
             "generate", prompts=list(prompts), max_tokens=max_tokens, temperature=temperature, seed=seed
         )
-        return answer["texts"]
+        texts: list[str] = answer["texts"]
+        return texts
 
 
 def _cold_starts(subject: Subject, text: str, timeout_seconds: float) -> list[tuple[float, float]]:

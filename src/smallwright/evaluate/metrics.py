@@ -132,7 +132,7 @@ def class_scores(
     require_pairs(expected, predicted)
     names = sorted({*expected, *predicted}) if labels is None else list(labels)
     index = {name: position for position, name in enumerate(names)}
-    support, given, hits = (np.zeros(len(names), dtype=np.int64) for _ in range(3))
+    support, given, hits = np.zeros((3, len(names)), dtype=np.int64)
     for want, got in zip(expected, predicted, strict=True):
         if want in index:
             support[index[want]] += 1

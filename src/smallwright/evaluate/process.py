@@ -92,7 +92,12 @@ class Process:
         """
         assert self._child.stdin is not None and self._child.stdout is not None
         late = threading.Event()
-        timer = threading.Timer(self._timeout_seconds, lambda: (late.set(), self._child.kill()))
+
+        def end() -> None:
+            late.set()
+            self._child.kill()
+
+        timer = threading.Timer(self._timeout_seconds, end)
         timer.start()
         try:
             self._child.stdin.write(json.dumps({"op": operation, **parts}) + "\n")
@@ -107,7 +112,8 @@ class Process:
         answer = json.loads(line)
         if "error" in answer:
             raise _same_error(answer["error"])
-        return answer["ok"]
+        content: dict[str, Any] = answer["ok"]
+        return content
 
     def close(self) -> None:
         """End the process; safe to call twice."""

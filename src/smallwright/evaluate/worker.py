@@ -57,7 +57,8 @@ class Worker:
     def _chooser(self, request: dict[str, Any]) -> Callable[[str], Any]:
         if request["task"] == "generate":
             return lambda prompt: self.subject.generate(prompt, max_tokens=1, temperature=0.0, seed=0)
-        return self.subject.classify if hasattr(self.subject, "classify") else self.subject
+        chosen: Callable[[str], Any] = self.subject.classify if hasattr(self.subject, "classify") else self.subject
+        return chosen
 
     def classify(self, request: dict[str, Any]) -> dict[str, Any]:
         """Answer the texts one at a time and keep them for ``time``."""
@@ -80,12 +81,12 @@ class Worker:
         return {"labels": list(self.subject.labels), "temperature": float(self.subject.temperature)}
 
     def score(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Log-probabilities of a text's tokens, saved as float64 in ``.npy``."""
+        """Log-probabilities of a text's own tokens (nothing put before or after), saved as float64 in ``.npy``."""
         import numpy as np
 
         from smallwright.evaluate.metrics import token_log_probs
 
-        tokens = self.subject.tokenize(request["text"])
+        tokens = self.subject.tokenize(request["text"], add_special=False)
         cut = tokens[: request["max_tokens"]]
         scored = token_log_probs(self.subject.logits, cut, request["window"], request["stride"])
         np.save(request["save"], scored)

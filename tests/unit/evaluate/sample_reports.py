@@ -6,7 +6,7 @@ import numpy as np
 
 from smallwright.evaluate.budget import Measurements, judge
 from smallwright.evaluate.cost import Cost, GenerationSpeed
-from smallwright.evaluate.environment import describe_machine
+from smallwright.evaluate.environment import Machine
 from smallwright.evaluate.metrics import LanguageScore
 from smallwright.evaluate.quality import ClassifierQuality, LanguageQuality, Sample, classifier_quality
 from smallwright.evaluate.report import (
@@ -27,6 +27,10 @@ LABELS = (
     "lights_on", "lights_off", "brightness_up", "brightness_down", "heating_set", "heating_up", "heating_down",
     "play_music", "stop_music", "volume_up", "volume_down", "lock_door", "unlock_door", "open_blinds", "close_blinds",
     "timer_set", "vacuum_start", "weather",
+)  # fmt: skip
+MACHINE = Machine(
+    "Imagined CPU @ 2.00GHz", "x86_64", 4, 2, ("avx2", "fma", "avx512_vnni"), 16 * 2**30, "Linux 6.1", "3.11.2",
+    {"smallwright": "0.1.0", "numpy": "2.4.0"}, 0.12,
 )  # fmt: skip
 SAID = (
     "could you turn the big light on in the lounge please",
@@ -111,7 +115,7 @@ def _neighbours(found: ClassifierQuality) -> tuple[Neighbour, ...]:
             note="PyTorch, float32",
         ),
         Neighbour(
-            "teacher, quantised",
+            "teacher, quantised in our engine",
             "teacher_quantized",
             0.949,
             0.933,
@@ -160,9 +164,19 @@ def classifier_report(hostile: str = "", *, ship: bool = True) -> Report:
         neighbours=_neighbours(found),
         costs=(
             Cost("this file", 1, 118.0, 6.2, latency(0.84), None, 38_900_000, 3_650_000, 1_912_320),
-            Cost("this file", 0, 121.0, 6.4, latency(0.57), None, 39_000_000, 3_700_000, 1_912_320),
+            Cost("this file, all cores", 0, 121.0, 6.4, latency(0.57), None, 39_000_000, 3_700_000, 1_912_320),
             Cost("teacher", 1, 5230.0, 810.0, latency(12.4), None, 512_000_000, 212_000_000, 90_868_376),
-            Cost("teacher, quantised", 1, 131.0, 14.0, latency(4.9), None, 64_000_000, 29_000_000, 24_300_000),
+            Cost(
+                "teacher, quantised in our engine",
+                1,
+                131.0,
+                14.0,
+                latency(4.9),
+                None,
+                64_000_000,
+                29_000_000,
+                24_300_000,
+            ),
             Cost("TF-IDF + linear SVM", 1, 1900.0, 60.0, latency(0.61), None, 141_000_000, 11_000_000, None),
         ),
         data=DataSummary(
@@ -172,7 +186,7 @@ def classifier_report(hostile: str = "", *, ship: bool = True) -> Report:
             (Leakage("train", "test", 14, 14),),
             (f"2 labels have fewer than 10 rows{hostile}",) if hostile else (),
         ),
-        machine=describe_machine(),
+        machine=MACHINE,
         quality=found,
         training=(_curve("teacher", 1_400, 0.955), _curve(f"student{hostile}", 4_000, 0.948)),
         compression=(

@@ -44,7 +44,8 @@ def from_json(text: str) -> Report:
                 f"a report must have schema_version {SCHEMA_VERSION}. Got {content['schema_version']!r}. "
                 "Build it again, or read it with the version that wrote it."
             )
-        return _decode(Report, content)
+        report: Report = _decode(Report, content)
+        return report
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"a report must be the JSON of a Report. Got: {type(error).__name__}: {error}.") from error
 

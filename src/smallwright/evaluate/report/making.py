@@ -8,19 +8,19 @@ from __future__ import annotations
 from smallwright.evaluate.report import numbers
 from smallwright.evaluate.report.document import Report
 from smallwright.evaluate.report.markup import Markup, bar, element, join, table
-from smallwright.evaluate.report.plots import thread_name
 from smallwright.evaluate.report.sections import definitions, section
 
 
 def costs(report: Report) -> Markup | None:
     """Every subject that was measured in its own process."""
     timed = any(cost.latency is not None for cost in report.costs)
-    head = ["System", "Cold start", "Opening", "Peak memory", "Added memory"]
+    head = ["System", "Threads", "Cold start", "Opening", "Peak memory", "Added memory"]
     head += ["p50", "p95", "p99"] if timed else ["Prefill", "Decoding"]
     rows = []
     for cost in report.costs:
         row: list[object] = [
-            thread_name(cost),
+            cost.name,
+            numbers.threads(cost.threads),
             numbers.duration_ms(cost.cold_start_ms),
             numbers.duration_ms(cost.open_ms),
             numbers.size(cost.peak_rss_bytes),
@@ -28,12 +28,12 @@ def costs(report: Report) -> Markup | None:
         ]
         if timed:
             found = cost.latency
-            row += [numbers.duration_ms(found and getattr(found, name)) for name in ("p50_ms", "p95_ms", "p99_ms")]
+            row += [numbers.duration_ms(getattr(found, name, None)) for name in ("p50_ms", "p95_ms", "p99_ms")]
         else:
             speed = cost.generation
             row += [
-                numbers.rate(speed and speed.prefill_tokens_per_second),
-                numbers.rate(speed and speed.decode_tokens_per_second),
+                numbers.rate(None if speed is None else speed.prefill_tokens_per_second),
+                numbers.rate(None if speed is None else speed.decode_tokens_per_second),
             ]
         rows.append(row)
     hint = (

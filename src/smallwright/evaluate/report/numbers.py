@@ -65,6 +65,11 @@ def parameters(number: int) -> str:
     return str(number)
 
 
+def threads(number: int) -> str:
+    """``1``, or ``all`` for 0."""
+    return "all" if number == 0 else str(number)
+
+
 def rate(per_second: float | None) -> str:
     """Tokens a second, three significant digits."""
     return NOT_MEASURED if per_second is None else f"{_three(per_second)}{GAP}tokens/s"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from smallwright.evaluate.calibration import Calibration
@@ -59,9 +59,8 @@ def _name_points(axes: Any, known: Sequence[Neighbour]) -> None:
         own, accuracy = neighbour.kind == "package", neighbour.accuracy or 0.0
         ends = (neighbour.accuracy_high or accuracy, neighbour.accuracy_low or accuracy)
         x = (math.log(neighbour.size_bytes or 1) - left) / (right - left)
-        side = "left" if x < 0.3 else "right" if x > 0.7 else "center"
-        width = 0.02 * len(neighbour.name)
-        start = x - {"left": 0.0, "right": width, "center": width / 2}[side]
+        width = min(1.0, 0.02 * len(neighbour.name))
+        start = min(max(0.0, x - width / 2), 1 - width)
         heights = [(end * 100 - low) / (high - low) + step for end, step in zip(ends, (0.06, -0.06), strict=True)]
         clear = [
             h for h in heights if not any(a < start + width and start < b and abs(h - y) < 0.1 for a, b, y in taken)
@@ -70,10 +69,9 @@ def _name_points(axes: Any, known: Sequence[Neighbour]) -> None:
         taken.append((start, start + width, height))
         axes.annotate(
             neighbour.name,
-            (neighbour.size_bytes, low + height * (high - low)),
-            xytext=({"left": -6, "right": 6, "center": 0}[side], 0),
-            textcoords="offset points",
-            ha=side,
+            (start + width / 2, height),
+            xycoords="axes fraction",
+            ha="center",
             va="center",
             color=INK if own else MUTED,
             fontweight="bold" if own else "normal",
@@ -86,7 +84,7 @@ def latency(costs: Sequence[Cost]) -> Markup | None:
     timed = [cost for cost in costs if cost.latency is not None]
     if not timed:
         return None
-    figure, axes = _figure(4.8, 0.9 + 0.52 * len(timed))
+    figure, axes = _figure(4.8, 0.9 + 0.5 * len(timed))
     for row, cost in enumerate(reversed(timed)):
         found = cost.latency
         assert found is not None
@@ -95,19 +93,18 @@ def latency(costs: Sequence[Cost]) -> Markup | None:
         axes.plot([found.p50_ms, found.p95_ms], [row, row], color=colour, linewidth=4, solid_capstyle="round")
         axes.plot([found.p50_ms], [row], "o", color=colour, markersize=8)
         axes.plot([found.p99_ms], [row], "|", color=colour, markersize=8)
-        label = f"{thread_name(cost)}  ·  p50 {numbers.duration_ms(found.p50_ms)}"
-        axes.annotate(
-            label, (found.p50_ms, row), xytext=(-4, 9), textcoords="offset points", color=INK, annotation_clip=False
-        )
+        above = {"xytext": (0, 10), "textcoords": "offset points", "color": INK, "annotation_clip": False}
+        axes.annotate(cost.name, (0, row), xycoords=("axes fraction", "data"), ha="left", **above)
+        p50 = numbers.duration_ms(found.p50_ms)
+        axes.annotate(p50, (1, row), xycoords=("axes fraction", "data"), ha="right", **above)
     axes.set_xscale("log")
     low = min(cost.latency.p50_ms for cost in timed if cost.latency)
     high = max(cost.latency.p99_ms for cost in timed if cost.latency)
-    # room on the right for the words above the slowest line
-    _log_ticks(axes, _TIME_TICKS, low / 1.6, max(high, low * 10) * 6, numbers.duration_ms)
+    _log_ticks(axes, _TIME_TICKS, low / 1.6, max(high, low * 10) * 1.3, numbers.duration_ms)
     axes.set_ylim(-0.5, len(timed) - 0.25)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel("one answer: dot p50, bar to p95, line to p99")
+    axes.set_xlabel("dot p50 (written on the right), bar to p95, line to p99")
     return _svg(figure, "latency", "Latency of one answer of every system")
 
 
@@ -135,7 +132,8 @@ def training(curves: Sequence[TrainingCurve]) -> Markup | None:
         return None
     measures = {curve.measure for curve in curves if any(p.validation is not None for p in curve.points)}
     figure, (above, below) = _figure(4.8, 3.6, rows=2)
-    for curve, colour in zip(curves, _cycle((ACCENT, SECOND, MUTED)), strict=False):
+    for index, curve in enumerate(curves):
+        colour = ACCENT if index == len(curves) - 1 else SECOND  # the last one trained became the file
         losses = [(p.step, p.loss) for p in curve.points if p.loss is not None]
         scores = [(p.step, p.validation) for p in curve.points if p.validation is not None]
         if losses:
@@ -151,17 +149,7 @@ def training(curves: Sequence[TrainingCurve]) -> Markup | None:
     return _svg(figure, "training", "Training loss and validation score over steps")
 
 
-def thread_name(cost: Cost) -> str:
-    """A system and its threads, for people."""
-    return f"{cost.name}, {'all threads' if cost.threads == 0 else '1 thread' if cost.threads == 1 else cost.threads}"
-
-
-def _cycle(colours: Sequence[str]) -> Iterator[str]:
-    while True:
-        yield from colours
-
-
-def _style() -> dict[str, Any]:
+def _style() -> Any:
     return {
         "svg.fonttype": "none",  # text stays text: it can be read aloud, and takes the page's font
         "text.parse_math": False,  # a label may hold a dollar sign
@@ -212,7 +200,8 @@ def _svg(figure: Any, name: str, description: str) -> Markup:
 
     written = io.StringIO()
     with matplotlib.rc_context({**_style(), "svg.hashsalt": name}):
-        FigureCanvasSVG(figure).print_svg(written, metadata={"Date": None, "Creator": None})
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(written, metadata={"Date": None, "Creator": None})
     text = written.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
