@@ -263,4 +263,5 @@ def test_ten_thousand_mutations_never_crash(packages: Path) -> None:
     outcomes: Counter[str] = Counter()
     for first in range(0, 10_000, 500):
         outcomes += _run_child(packages, "long", first, 500)
+    print(f"{sum(outcomes.values())} mutations: {dict(outcomes.most_common())}")
     _check_outcomes(outcomes, 10_000)
