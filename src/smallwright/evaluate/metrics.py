@@ -132,7 +132,8 @@ def class_scores(
     require_pairs(expected, predicted)
     names = sorted({*expected, *predicted}) if labels is None else list(labels)
     index = {name: position for position, name in enumerate(names)}
-    support, given, hits = np.zeros((3, len(names)), dtype=np.int64)
+    counts: NDArray[np.int64] = np.zeros((3, len(names)), dtype=np.int64)
+    support, given, hits = counts
     for want, got in zip(expected, predicted, strict=True):
         if want in index:
             support[index[want]] += 1
