@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "src/smallwright").rglob("*.py"))
@@ -80,4 +81,5 @@ def test_recipe_parses(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     overrides = ["teacher.path=teacher"] if "python:" in path.read_text(encoding="utf-8") else []
     recipe = Recipe.load(path, overrides)
     assert recipe.name == path.stem
-    assert Recipe.from_mapping(__import__("yaml").safe_load(recipe.to_yaml())) == recipe
+    again = Recipe.from_mapping(yaml.safe_load(recipe.to_yaml()), root=recipe.root)
+    assert again == recipe

@@ -216,6 +216,16 @@ def test_the_messages_show_bytes_of_the_file_harmlessly(tmp_path: Path) -> None:
     assert r"\x1b[2J" in str(error)
 
 
+def test_every_kind_of_the_engine_is_documented() -> None:
+    sources = [
+        path.read_text(encoding="utf-8") for path in (ROOT / "csrc").rglob("*.cpp") if path.parent.name != "fuzz"
+    ]
+    kinds = {kind for source in sources for kind in re.findall(r'Error\(\s*"([a-z_]+)"', source)}
+    assert len(kinds) > 30
+    documented = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "format.md").read_text(encoding="utf-8")))
+    assert kinds - documented == set()
+
+
 # ---- mutations
 
 

@@ -29,6 +29,9 @@ check.register(app)
 
 def main() -> None:
     """Entry point of ``smallwright`` and ``python -m smallwright``."""
+    # A waiting OpenMP thread that spins costs little on idle cores, and everything on cores that are shared: training
+    # was measured ten times slower beside another busy process. Read when torch loads its threads; yours wins.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except SmallwrightError as error:

@@ -110,16 +110,19 @@ class Attention(nn.Module):
         if layout.rotations:
             turn = layout.rotations[self.head_width]
             q, k = rotate(q, turn), rotate(k, turn)
-        q, k = q.to(v.dtype), k.to(v.dtype)  # norm and rotation leave float32; one type goes in, and into the state
+        # On a CPU the fused kernel takes float32: in bfloat16 it is several times slower (docs/decisions/006).
+        kind = torch.float32 if x.device.type == "cpu" else v.dtype
+        q, k, v = q.to(kind), k.to(kind), v.to(kind)
         if state is not None:
             k, v = state.append(k, v)
-        mixed = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=layout.mask,
-            dropout_p=self.dropout if self.training else 0.0,
-            is_causal=layout.causal,
-            enable_gqa=self.key_value_heads != self.heads,
-        )
+        with torch.autocast(x.device.type, enabled=False):
+            mixed = F.scaled_dot_product_attention(
+                q,
+                k,
+                v,
+                attn_mask=layout.mask,
+                dropout_p=self.dropout if self.training else 0.0,
+                is_causal=layout.causal,
+                enable_gqa=self.key_value_heads != self.heads,
+            )
         return self.output(mixed.transpose(1, 2).reshape(batch, length, self.heads * self.head_width))

@@ -19,7 +19,7 @@ from smallwright.pipeline.stage import write_atomically
 from smallwright.recipe import Recipe
 from smallwright.run import load
 
-TRAINING_ROWS, VALIDATION_ROWS, SEED = 20_000, 2_000, 1
+TRAINING_ROWS, VALIDATION_ROWS, SEED = 12_000, 1_000, 1
 ASKED = (
     "it's getting a bit chilly in here",
     "could you make sure the front door is locked tonight",

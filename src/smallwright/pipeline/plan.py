@@ -52,11 +52,10 @@ def count_parameters(spec: ModelSpec) -> int:
 
 def count_package_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
     """Bytes of the weights in their block formats; the vocabulary and the keys come on top."""
-    total = 0
-    for tensor in list_tensors(spec):
-        block = FORMATS[formats[tensor.name]]
-        total += prod(tensor.shape) // block.block_size * block.block_bytes
-    return total
+    tensors = list_tensors(spec)
+    return sum(
+        prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
+    )
 
 
 def make_plan(recipe: Recipe) -> Plan:

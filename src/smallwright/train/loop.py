@@ -310,12 +310,14 @@ class _Run:
 
 
 def set_dropout(model: nn.Module, probability: float) -> None:
-    """Put a dropout probability into every dropout layer, and into modules that pass it to a fused kernel."""
+    """Put a dropout probability into every dropout layer.
+
+    Attention probabilities are left alone (0 unless the model was made with another value): dropping them takes the
+    model off the fused kernel, at two to four times the cost of attention. See docs/decisions/006.
+    """
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = probability
-        elif isinstance(getattr(module, "dropout", None), float):
-            module.dropout = probability
 
 
 @torch.no_grad()
