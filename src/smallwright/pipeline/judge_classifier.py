@@ -168,6 +168,7 @@ def _measure(
         arguments = {"folder": str(made.teacher.folder / TEACHER_FOLDER), "threads": 1}
         target = "smallwright.teacher.serve:open_classifier"
         subjects.append(Subject(TEACHER, target=target, arguments=arguments, threads=1))
+        expected[TEACHER] = answers.teacher or ()
         subjects.append(Subject(QUANTIZED, path=str(made.teacher_package.folder / PACKAGE_FILE), threads=1))
         expected[QUANTIZED] = answers.quantized or ()
     if baseline is not None:

@@ -33,6 +33,7 @@ from smallwright.pipeline.facts import (
     training_curves,
 )
 from smallwright.pipeline.generate import Generator
+from smallwright.pipeline.measure import cut_prompt
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
@@ -40,7 +41,6 @@ from smallwright.recipe import Recipe
 from smallwright.run import load
 
 QUANTIZED = "teacher, quantised in our engine"
-_PROMPT_CHARS = 80
 
 
 def judge_generator(recipe: Recipe, shop: Workshop, made: Generator) -> Judged:
@@ -132,10 +132,12 @@ def _measure(recipe: Recipe, made: Generator, test: str) -> dict[str, Cost]:
     if made.teacher_package is not None:
         teacher = str(made.teacher_package.folder / PACKAGE_FILE)
         subjects.append(Subject(QUANTIZED, path=teacher, threads=1, task="generate"))
+    with load(path, threads=1) as package:
+        prompt, room = cut_prompt(package, test), package.context // 2
     return measure_generators(
         subjects,
-        test[: _PROMPT_CHARS * 2],
-        max_tokens=recipe.evaluate.decode_tokens,
+        prompt,
+        max_tokens=max(2, min(recipe.evaluate.decode_tokens, room)),
         rounds=recipe.evaluate.latency_rounds,
         timeout_seconds=recipe.evaluate.timeout_seconds,
     )
@@ -145,11 +147,13 @@ def _samples(recipe: Recipe, path: Path, test: str) -> tuple[Sample, ...]:
     """Prompts taken at even distances from the test text, and what the package makes of them."""
     count = recipe.evaluate.samples
     starts = [len(test) * index // max(1, count) for index in range(count)]
-    prompts = [prompt for start in starts if (prompt := test[start : start + _PROMPT_CHARS].strip())]
+    with load(str(path), threads=1) as package:
+        prompts = [prompt for start in starts if (prompt := cut_prompt(package, test[start:].lstrip()).strip())]
+        room = package.context // 2
     texts = generate_samples(
         path,
         prompts,
-        max_tokens=recipe.evaluate.sample_tokens,
+        max_tokens=max(1, min(recipe.evaluate.sample_tokens, room)),
         temperature=recipe.evaluate.sample_temperature,
         seed=recipe.evaluate.seed,
         timeout_seconds=recipe.evaluate.timeout_seconds,

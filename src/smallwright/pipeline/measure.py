@@ -17,9 +17,10 @@ from smallwright.errors import DataError, RecipeError
 from smallwright.evaluate import metrics
 from smallwright.evaluate.cost import measure_classifiers, measure_generators, predict, score_text
 from smallwright.evaluate.process import Subject
-from smallwright.run import load
+from smallwright.run import Package, load
 
-_LATENCY_TEXTS, _PROMPT_CHARS, _SCORED_TOKENS = 200, 160, 20_000
+PROMPT_CHARS = 80
+_LATENCY_TEXTS, _SCORED_TOKENS = 200, 20_000
 _FIELDS = ("text", "label")
 
 
@@ -51,6 +52,17 @@ def measure_package(file: str, data: str, fields: Sequence[str] = ()) -> dict[st
             f"{unknown.place}. Correct the row, or remove it."
         )
     return _measure_classes(file, [row.row.text for row in rows], [str(row.row.label) for row in rows])
+
+
+def cut_prompt(package: Package, text: str) -> str:
+    """The beginning of a text that leaves at least half of the package's context free.
+
+    Args:
+        package: an opened generator.
+        text: cut to ``PROMPT_CHARS`` characters first.
+    """
+    tokens = package.tokenize(text[:PROMPT_CHARS], add_special=False)
+    return package.detokenize(tokens[: max(1, package.context // 2)])
 
 
 def _read_fields(fields: Sequence[str]) -> dict[str, str]:
@@ -106,13 +118,14 @@ def _measure_text(file: str, text: str, context: int) -> dict[str, Any]:
     with load(file) as package:
         tokens = package.tokenize(text, add_special=False)[:_SCORED_TOKENS]
         scored = package.detokenize(tokens[1:]).encode("utf-8")
+        prompt = cut_prompt(package, text)
     if len(tokens) < 2 or not scored:
         raise DataError(f"scoring needs at least two tokens of text. Got {len(tokens)}. Give more text.")
     stride = max(1, context // 2)
     log_probabilities, _ = score_text(file, text, window=context, stride=stride, max_tokens=_SCORED_TOKENS)
     score = metrics.language_score(log_probabilities, len(scored))
     subject = Subject("package", path=file, threads=1, task="generate", cold_starts=3)
-    cost = measure_generators([subject], text[:_PROMPT_CHARS])["package"]
+    cost = measure_generators([subject], prompt, max_tokens=max(2, min(64, context // 2)))["package"]
     speed = cost.generation
     return {
         "tokens": score.tokens,
