@@ -48,7 +48,7 @@ check: $(STAMP) ## lint, format, types, import rules
 sanitize: ## build the engine with address and undefined-behaviour sanitizers and fuzz it with mutated files
 	cmake -S . -B build/sanitize -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSMALLWRIGHT_SANITIZE=address,undefined -DSMALLWRIGHT_FUZZ=ON
 	cmake --build build/sanitize -j 2
-	$(PYTHON) benchmarks/sanitized_engine.py build/sanitize
+	build/sanitize/sw-fuzz --rounds 20000
 
 .PHONY: bench
 bench: $(STAMP) ## measure: latency of the engine beside PyTorch, on a model made on the spot
