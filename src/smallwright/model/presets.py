@@ -30,9 +30,9 @@ class Preset:
 
 
 ENCODERS = {
+    "pico": Preset(width=64, layers=2, heads=2, key_value_heads=2, head_width=32, feedforward=192),
     "nano": Preset(width=128, layers=2, heads=4, key_value_heads=4, head_width=32, feedforward=384),
     "micro": Preset(width=192, layers=4, heads=6, key_value_heads=6, head_width=32, feedforward=512),
-    "mini": Preset(width=256, layers=6, heads=8, key_value_heads=8, head_width=32, feedforward=704),
     "small": Preset(width=384, layers=6, heads=12, key_value_heads=12, head_width=32, feedforward=1024),
 }
 DECODERS = {
