@@ -110,6 +110,15 @@ struct Entry {
     uint64_t size_bytes;     // of a string
 };
 
+// Strings are UTF-8. They are checked when they are asked for: a key that nobody reads harms nobody.
+std::string_view load_text(const Entry& entry, const uint8_t* bytes, uint64_t size_bytes) {
+    const std::string_view text(reinterpret_cast<const char*>(bytes), size_bytes);
+    if (!is_utf8(text))
+        throw Error("not_utf8", "text is UTF-8. Got " + quote(text) + " in the key " + quote(entry.key) +
+                                    " of the file's metadata. Write the file again with a current tool.");
+    return text;
+}
+
 // True when the integer is not negative; `out` is its value.
 bool load_uint(uint32_t type, const uint8_t* bytes, uint64_t& out) {
     int64_t value = 0;
@@ -520,7 +529,7 @@ bool File::find_string(std::string_view key, std::string_view& out) const {
     const Entry* entry = impl_->find(key);
     if (entry == nullptr) return false;
     if (entry->type != kString) fail_type(*entry, "a string");
-    out = std::string_view(reinterpret_cast<const char*>(entry->bytes), entry->size_bytes);
+    out = load_text(*entry, entry->bytes, entry->size_bytes);
     return true;
 }
 
@@ -556,7 +565,7 @@ bool File::find_strings(std::string_view key, std::vector<std::string_view>& out
     const uint8_t* at = entry->bytes;
     for (uint64_t i = 0; i < entry->count; ++i) {
         const auto length = load<uint64_t>(at);
-        out.emplace_back(reinterpret_cast<const char*>(at + 8), length);
+        out.push_back(load_text(*entry, at + 8, length));
         at += 8 + length;
     }
     return true;

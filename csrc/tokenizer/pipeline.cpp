@@ -6,7 +6,6 @@
 
 #include "file/gguf.h"
 #include "file/json.h"
-#include "file/utf8.h"
 
 namespace sw {
 
@@ -21,7 +20,7 @@ constexpr int64_t kMaxWordChars = 10000;
 
 [[noreturn]] void refuse_unknown(const std::string& what, std::string_view got, const std::string& known) {
     throw Error("unsupported_tokenizer", "the engine knows the " + what + " " + known + ". Got '" +
-                                             std::string(is_utf8(got) ? got.substr(0, 80) : "bytes that are not UTF-8") +
+                                             std::string(got.substr(0, 80)) +
                                              "' in the package's tokenizer. Use a model with one of these.");
 }
 
@@ -171,8 +170,6 @@ void read_native(Pipeline& out, const File& file) {
         refuse("a tokenizer has tokens", "none", "tokenizer.ggml.tokens");
     if (out.tokens.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max()))
         refuse("tokens are numbered in 32 bits", std::to_string(out.tokens.size()), "tokenizer.ggml.tokens");
-    for (size_t i = 0; i < out.tokens.size(); ++i)
-        if (!is_utf8(out.tokens[i])) refuse("tokens are UTF-8", "other bytes for token " + std::to_string(i), "tokenizer.ggml.tokens");
     std::vector<uint64_t> types;
     out.types.assign(out.tokens.size(), TokenType::normal);
     if (file.find_uints("tokenizer.ggml.token_type", types)) {

@@ -148,6 +148,7 @@ WRONG: dict[str, tuple[str, str, Callable[[bytes, Layout], bytes]]] = {
     "an offset beyond the end": ("truncated", "two", _set("offset", 1, 2**40)),
     "tensors on one another": ("overlap", "two", _set("offset", 1, 32)),
     "the last byte gone": ("truncated", "two", lambda data, layout: data[:-1]),
+    "an architecture that is not UTF-8": ("not_utf8", r"n\xffne", _text(b"none", b"n\xffne")),
     "no model inside": ("unsupported_architecture", "none", lambda data, layout: data),
 }
 
@@ -164,7 +165,7 @@ def test_each_way_to_be_wrong_has_its_name(case: str, tmp_path: Path) -> None:
     assert caught.value.kind == kind, str(caught.value)
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
-    if kind not in ("unsupported_architecture", "wrong_type"):
+    if kind not in ("unsupported_architecture", "wrong_type", "not_utf8"):
         _refusal(path, changed)
 
 
@@ -224,6 +225,14 @@ def test_every_kind_of_the_engine_is_documented() -> None:
     assert len(kinds) > 30
     documented = set(re.findall(r"`([a-z_]+)`", (ROOT / "docs" / "format.md").read_text(encoding="utf-8")))
     assert kinds - documented == set()
+
+
+def test_an_architecture_with_a_line_break_gives_one_line(tmp_path: Path) -> None:
+    data, _ = _plain(tmp_path / "plain.gguf")
+    (tmp_path / "plain.gguf").write_bytes(data.replace(b"none", b"n\n\x1be", 1))
+    with pytest.raises(PackageError, match=r"n\\x0a\\x1be") as caught:
+        load(tmp_path / "plain.gguf")
+    assert caught.value.kind == "unsupported_architecture"
 
 
 # ---- mutations
