@@ -194,6 +194,11 @@ def test_wrong_packages(package: Path, tmp_path: Path) -> None:
     refused(smallwright("run", package, given=b"caf\xe9\n"), 7, "UTF-8", "line 1")
 
 
+def test_a_folder_that_may_not_be_written_is_one_line(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file where a folder should be", encoding="utf-8")
+    refused(smallwright("build", home / "lamps.yaml", "--out", tmp_path / "taken"), 2, "taken")
+
+
 def test_evaluate_refuses_labels_that_the_package_does_not_know(package: Path, tmp_path: Path) -> None:
     (tmp_path / "new.jsonl").write_text('{"text": "who are you", "label": "unseen"}\n', encoding="utf-8")
     refused(smallwright("evaluate", package, "--data", tmp_path / "new.jsonl"), 4, "unseen")

@@ -44,6 +44,11 @@ def main() -> None:
         # The reader went away (`| head`): nothing to tell, and nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+    except OSError as error:
+        place = f" in {error.filename}" if error.filename else ""
+        reason = error.strerror or type(error).__name__
+        print(f"smallwright: the system must let files be read and written. Got {reason!r}{place}.", file=sys.stderr)
+        raise SystemExit(2) from None
     except ModuleNotFoundError as error:
         # The base install carries only what answering needs; building needs the extra.
         if (error.name or "").partition(".")[0] == "smallwright":

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallwright.compress.quantize import plan_formats
+from smallwright.model import read_spec
 from smallwright.pipeline.classify import make_classifier
 from smallwright.pipeline.generate import make_generator
 from smallwright.pipeline.judge_classifier import judge_classifier
 from smallwright.pipeline.judge_generator import judge_generator
-from smallwright.pipeline.shared import PACKAGE_FILE, publish
+from smallwright.pipeline.shared import PACKAGE_FILE, publish, quantize_settings
 from smallwright.pipeline.stage import exclusive
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
@@ -56,6 +58,7 @@ def build(
     """
     if not isinstance(recipe, Recipe):
         recipe = Recipe.load(recipe, overrides)
+    _refuse_formats_early(recipe)
     home = Path(out) / recipe.name
     with exclusive(home):
         shop = Workshop(home / "stages", threads=recipe.threads, quiet=quiet)
@@ -72,3 +75,14 @@ def build(
             report_html=publish(judged.folder / "report.html", home / "report.html"),
             report=judged.report,
         )
+
+
+def _refuse_formats_early(recipe: Recipe) -> None:
+    """A width that the formats cannot store is known from the teacher's config: refuse before hours of training.
+
+    Students from scratch have widths that every format stores.
+    """
+    if recipe.student.source == "teacher" and recipe.teacher is not None and recipe.teacher.path is not None:
+        rounding = quantize_settings(recipe)
+        spec = read_spec(recipe.root / recipe.teacher.path)
+        plan_formats(spec, rounding.format, embedding=rounding.embedding, head=rounding.head)
