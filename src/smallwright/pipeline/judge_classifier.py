@@ -129,6 +129,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
         compression=tuple(compression_steps(recipe, made.package, made.teacher, made.student)),
         build=build_stages(shop),
         provenance={"recipe": recipe.name, "seed": str(recipe.seed), "training threads": str(shop.cores)},
+        notes=_warn(quality, answers, expected),
         created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
@@ -250,3 +251,22 @@ def _neighbours(
         lines.append(line(LINEAR_NAME, "linear", answers.linear, costs[LINEAR_NAME], size, "scikit-learn"))
     lines.append(line(MAJORITY, "majority", [answers.majority] * len(expected), None, None, answers.majority))
     return tuple(lines)
+
+
+def _warn(quality: ClassifierQuality, answers: _Answers, expected: Sequence[str]) -> tuple[str, ...]:
+    """What takes the shine off the numbers, said where they stand."""
+    notes = []
+    linear = next((found for found in quality.comparisons if found.against == LINEAR_NAME), None)
+    if linear is not None and linear.high < 0:
+        notes.append(
+            f"The simple baseline is better: {LINEAR_NAME} answers {-linear.difference:.1%} more of the test rows rightly,"
+            " beyond the 95% interval. Unless size or latency decide, ship that, or train longer."
+        )
+    if answers.teacher is not None and answers.linear is not None:
+        teacher, simple = (metrics.accuracy(expected, labels) for labels in (answers.teacher, answers.linear))
+        if teacher.accuracy <= simple.high:
+            notes.append(
+                "What is kept of the teacher means little here: the teacher itself does not beat the simple baseline "
+                f"beyond its interval ({teacher.accuracy:.1%} against {simple.accuracy:.1%})."
+            )
+    return tuple(notes)
