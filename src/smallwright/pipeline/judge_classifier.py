@@ -259,7 +259,7 @@ def _warn(quality: ClassifierQuality, answers: _Answers, expected: Sequence[str]
     linear = next((found for found in quality.comparisons if found.against == LINEAR_NAME), None)
     if linear is not None and linear.high < 0:
         notes.append(
-            f"The simple baseline is better: {LINEAR_NAME} answers {-linear.difference:.1%} more of the test rows rightly,"
+            f"The simple baseline is better: {LINEAR_NAME} answers {-linear.difference:.1%} more test rows rightly,"
             " beyond the 95% interval. Unless size or latency decide, ship that, or train longer."
         )
     if answers.teacher is not None and answers.linear is not None:
