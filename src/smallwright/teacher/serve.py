@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from smallwright.model import load_model
-from smallwright.tokenizer.encode import encode_texts
+from smallwright.tokenizer.describe import describe
 from smallwright.tokenizer.load import load_tokenizer
 from smallwright.train.predict import predict_logits
 
@@ -30,7 +31,13 @@ def open_classifier(folder: str, threads: int) -> Callable[[str], str]:
     model, tokenizer = load_model(folder), load_tokenizer(folder)
     labels, context = model.spec.labels, model.spec.context
 
+    # Described once: doing so for every text took longer than the model itself, and would flatter the package.
+    spec = describe(tokenizer).spec
+    room = context - len(spec.prefix) - len(spec.suffix)
+
     def classify(text: str) -> str:
-        return labels[int(predict_logits(model, encode_texts(tokenizer, [text], max_tokens=context)).argmax())]
+        inner = tokenizer.encode(text, add_special_tokens=False).ids[:room]
+        tokens = np.array([*spec.prefix, *inner, *spec.suffix], dtype=np.int64)
+        return labels[int(predict_logits(model, [tokens]).argmax())]
 
     return classify
