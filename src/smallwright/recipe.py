@@ -211,7 +211,9 @@ def _folder_in_package(value: str, where: str) -> str:
 
 def _explain(error: ValidationError, place: str, text: str | None) -> str:
     """The first problem of a pydantic error as one line: law, value, place, remedy."""
-    first = error.errors()[0]
+    problems = error.errors()
+    # A misspelt key is also a missing one: the misspelling is what can be mended.
+    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     path = tuple(str(part) for part in first["loc"])
     line = _line_of(text, path)
     where = f"{place}{f', line {line}' if line else ''}: {'.'.join(path)}" if path else place
