@@ -68,13 +68,6 @@ std::string describe(const File& file, const ModelSpec& spec, const Weights& wei
     return out + "}";
 }
 
-// How many tokens the tokenizer puts behind every text: found by comparing a text with and without them.
-size_t count_suffix(const Tokenizer& tokenizer) {
-    const std::vector<int32_t> whole = tokenizer.encode("a", true), bare = tokenizer.encode("a", false);
-    const auto at = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
-    return at == whole.end() && !bare.empty() ? 0 : (size_t)(whole.end() - at) - bare.size();
-}
-
 }  // namespace
 
 std::unique_ptr<Model> Model::open(const std::string& path) {
@@ -93,7 +86,7 @@ Model::Model(File file) : file_(std::move(file)), kernels_(select_kernels()), sp
         if (tokenizer_->vocabulary() > spec_.vocabulary)
             throw Error("bad_vocabulary", "the model must have a row for every token. Got " + std::to_string(spec_.vocabulary) +
                                               " rows for " + std::to_string(tokenizer_->vocabulary()) + " tokens.");
-        suffix_tokens_ = count_suffix(*tokenizer_);
+        suffix_tokens_ = tokenizer_->suffix_size();
     }
     weights_ = Weights::load(file_, spec_);
     plan_ = Plan::compile(spec_, weights_);

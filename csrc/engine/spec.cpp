@@ -11,6 +11,8 @@ namespace {
     throw Error("bad_model", law + ". Got " + got + " in " + place + ".");
 }
 
+constexpr uint64_t kFormatVersion = 1;   // docs/format.md
+
 // Bounds far above any model of this project, low enough that no product of two overflows a size.
 constexpr int64_t kMostWidth = 1 << 17, kMostLayers = 1024, kMostContext = 1 << 24, kMostVocabulary = 1 << 24,
                   kMostFeedForward = 1 << 20, kMostHeads = 4096, kMostHeadWidth = 1024;
@@ -255,6 +257,14 @@ void read_native(ModelSpec& spec, const File& file) {
     read_native_head(spec, keys);
 }
 
+// A later format may say things that this engine would read wrongly rather than not at all.
+void check_format(const File& file) {
+    uint64_t version = kFormatVersion;
+    if (file.find_uint("smallwright.format_version", version) && version != kFormatVersion)
+        throw Error("unsupported_format", "smallwright.format_version must be " + std::to_string(kFormatVersion) + ". Got " +
+                                              std::to_string(version) + ". Use the engine of the release that wrote the package.");
+}
+
 void check(const ModelSpec& spec) {
     if ((spec.rotary_base > 0) == (spec.positions > 0))
         refuse("positions are either learned or rotary", spec.positions ? "both" : "neither", "the model");
@@ -279,6 +289,7 @@ void check(const ModelSpec& spec) {
 }  // namespace
 
 ModelSpec ModelSpec::read(const File& file) {
+    check_format(file);
     ModelSpec spec;
     spec.architecture = std::string(file.get_string("general.architecture"));
     std::string_view text;

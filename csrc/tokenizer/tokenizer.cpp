@@ -69,6 +69,7 @@ public:
 
     int32_t vocabulary() const override { return static_cast<int32_t>(hidden_.size()); }
     int32_t end_token() const override { return end_token_; }
+    size_t suffix_size() const override { return suffix_.size(); }
 
 protected:
     virtual void encode_plain(std::string_view text, std::vector<int32_t>& out) const = 0;

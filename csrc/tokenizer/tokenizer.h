@@ -28,6 +28,7 @@ public:
     virtual std::string decode(const std::vector<int32_t>& tokens) const = 0;
     virtual int32_t vocabulary() const = 0;
     virtual int32_t end_token() const = 0;      // tokenizer.ggml.eos_token_id, -1 when none
+    virtual size_t suffix_size() const = 0;     // how many tokens stand behind every text encoded with add_special
 };
 
 }  // namespace sw

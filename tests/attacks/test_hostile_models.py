@@ -129,6 +129,8 @@ ATTACKS = {
     "task that does not fit": (_keys(smallwright__task='{"kind": "generate", "head": "intent"}'), "bad_model"),
     "cold temperature": (_keys(smallwright__calibration__temperature=0.0), "bad_model"),
     "temperature that is no number": (_keys(smallwright__calibration__temperature=float("nan")), "bad_model"),
+    "newer format": (_keys(smallwright__format_version=2), "unsupported_format"),
+    "format of nobody": (_keys(smallwright__format_version=0), "unsupported_format"),
     "temperature as text": (_keys(smallwright__calibration__temperature="hot"), "wrong_type"),
 }
 
