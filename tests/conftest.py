@@ -3,3 +3,7 @@
 import os
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from tests.engine_under_test import use_engine_under_test
+
+use_engine_under_test()

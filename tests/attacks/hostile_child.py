@@ -15,9 +15,12 @@ from collections import Counter
 from pathlib import Path
 
 from tests.attacks.mutations import mutate, read_layout
+from tests.engine_under_test import use_engine_under_test
 
-from smallwright.errors import EngineError, PackageError
-from smallwright.run import Package, load
+use_engine_under_test()
+
+from smallwright.errors import EngineError, PackageError  # noqa: E402
+from smallwright.run import Package, load  # noqa: E402
 
 TEXTS = ["turn on the lights", "", "\x00 <|begin|>[SEP] naïve 你好 12345 👩‍👩‍👧", "a" * 300]
 MEMORY_BYTES = 6 << 30  # a hostile count must not be able to ask for more: the request then fails by name

@@ -31,6 +31,11 @@ def classifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write(tmp_path_factory.mktemp("run") / "classes.gguf", encoder(), "bert_uncased", temperature=0.5).path
 
 
+def test_the_engine_under_test_is_the_one_asked_for() -> None:
+    """`make sanitize` names a build; a test of another one would prove nothing about it."""
+    assert _engine.__file__ == os.environ.get("SMALLWRIGHT_TEST_ENGINE", _engine.__file__)
+
+
 def _greedy(package: Package, count: int) -> list[int]:
     """Greedy generation by hand, a fresh full pass for every token."""
     tokens = package.tokenize(PROMPT)
