@@ -74,9 +74,15 @@ class Recipe(BaseModel):
             raise ValueError("tokenizer.kind: teacher needs a teacher. Add one, or use tokenizer: {kind: train}")
         if self.student.source == "teacher" and self.tokenizer.kind != "teacher":
             raise ValueError("a student made from the teacher keeps its tokenizer. Use tokenizer: {kind: teacher}")
+        if self.task.kind == "generate" and self.tokenizer.kind == "train" and self.tokenizer.model != "bpe":
+            raise ValueError("tokenizer.model: wordpiece forgets case and spaces, which text needs. Use model: bpe")
         learners = [self.distill, *([self.teacher.finetune] if self.teacher and self.teacher.finetune else [])]
         if self.task.kind == "generate" and any(settings.token_dropout > 0 for settings in learners):
             raise ValueError("token_dropout is for task.kind: classify. Leave it out")
+        if self.distill.transfer_rows and (self.task.kind == "generate" or self.teacher is None):
+            raise ValueError("distill.transfer_rows needs task.kind: classify and a teacher. Leave it out, or add one")
+        if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
+            raise ValueError("teacher.ensemble is for task.kind: classify. Leave it out")
         return self
 
     @classmethod

@@ -11,6 +11,7 @@ import json
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from smallwright.tokenizer.splits import build_split
+from smallwright.tokenizer.train import train_wordpiece
 
 SENTENCES = (
     "Please turn on the kitchen lights, and don't turn off the heating in the living room.",
@@ -21,12 +22,14 @@ SENTENCES = (
     "你好 世界, hello world; naïve façade",
     "aaa aaaa aaaaaaa bbb abababab",
 )
-KINDS = ("gpt2", "llama3", "qwen2", "smollm", "bert_uncased", "bert_cased")
+KINDS = ("gpt2", "llama3", "qwen2", "smollm", "bert_uncased", "bert_cased", "bert_trained")
 
 
 @functools.cache
 def make_json(kind: str, vocabulary: int = 420) -> str:
-    """A tokenizer.json of a kind of ``KINDS``."""
+    """A tokenizer.json of a kind of ``KINDS``; ``bert_trained`` is the one that we train ourselves."""
+    if kind == "bert_trained":
+        return train_wordpiece(SENTENCES * 2, vocabulary=300).to_str()
     return (make_wordpiece(kind) if kind.startswith("bert") else make_bpe(kind, vocabulary)).to_str()
 
 

@@ -23,7 +23,7 @@ from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_roles, load_tokenizer
 from smallwright.tokenizer.settings import TokenizerSettings
 from smallwright.tokenizer.splits import LLAMA3_PATTERN
-from smallwright.tokenizer.train import train_bpe
+from smallwright.tokenizer.train import train_bpe, train_wordpiece
 from smallwright.tokenizer.trim import trim
 
 Change = Callable[[dict[str, Any]], None]
@@ -55,11 +55,12 @@ def test_training_keeps_bytes_and_specials_and_is_deterministic() -> None:
         assert tokenizer.decode(tokenizer.encode(text, add_special_tokens=False).ids) == text
 
 
-def test_training_does_not_depend_on_threads() -> None:
+@pytest.mark.parametrize("learn", ["train_bpe", "train_wordpiece"])
+def test_training_does_not_depend_on_threads(learn: str) -> None:
     program = (
-        "from smallwright.tokenizer.train import train_bpe; import hashlib\n"
+        f"from smallwright.tokenizer.train import {learn} as learn; import hashlib\n"
         "texts = [f'{a} {b} word{a*b}' for a in range(40) for b in range(40)]\n"
-        "print(hashlib.sha256(train_bpe(texts, vocabulary=900).to_str().encode()).hexdigest())"
+        "print(hashlib.sha256(learn(texts, vocabulary=900).to_str().encode()).hexdigest())"
     )
     hashes = {
         subprocess.run(
@@ -69,9 +70,30 @@ def test_training_does_not_depend_on_threads() -> None:
             text=True,
             check=True,
         ).stdout
-        for threads in ("1", "3")
+        for threads in ("1", "2", "3", "4")
     }
     assert len(hashes) == 1
+
+
+def test_a_trained_wordpiece_reads_all_of_ascii_and_forgets_case() -> None:
+    tokenizer = train_wordpiece(SENTENCES, vocabulary=300)
+    assert tokenizer.get_vocab_size() <= 300
+    spec = describe(tokenizer).spec
+    assert (spec.model, spec.lowercase, spec.unknown, spec.special, spec.prefix) == ("wordpiece", True, 0, (0, 1), (1,))
+    printable = [chr(code) for code in range(33, 127)]
+    for text in (*printable, *(f"0{character}" for character in printable), "".join(printable)):
+        assert 0 not in tokenizer.encode(text).ids, text
+    turn = tokenizer.encode("turn on the kitchen lights").ids
+    assert tokenizer.encode("TURN  on the Kitchen\tLíghts").ids == turn
+    assert tokenizer.encode("please turn on the kitchen lights").ids[1 - len(turn) :] == turn[1:]
+    assert tokenizer.encode("q\u4e16").tokens == ["[CLS]", "q", "世"]
+    assert tokenizer.encode("\u0416").ids == [1, 0]
+    assert tokenizer.encode("").ids == [1]
+
+
+def test_a_trained_wordpiece_has_room_for_ascii_at_least() -> None:
+    with pytest.raises(RecipeError, match=r"Got 100 in tokenizer.vocabulary. Use 138 or more"):
+        train_wordpiece(SENTENCES, vocabulary=100)
 
 
 def test_training_refuses_a_vocabulary_below_the_bytes() -> None:

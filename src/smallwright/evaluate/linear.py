@@ -98,8 +98,8 @@ def fit_linear(
     return LinearBaseline(vectorizer, classifier, c, score if validation_texts else None)
 
 
-def open_linear(path: str, sha256: str) -> Callable[[str], str]:
-    """Open a pickled ``LinearBaseline`` that this very run wrote, as a callable text -> label.
+def read_linear(path: str, sha256: str) -> LinearBaseline:
+    """Open a pickled ``LinearBaseline`` that this very run wrote.
 
     Raises:
         DataError: the file is not the one with this SHA-256; an unknown pickle is never loaded.
@@ -108,4 +108,10 @@ def open_linear(path: str, sha256: str) -> Callable[[str], str]:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"the baseline's file must be the one that was written. Got other content in {path}. Rebuild.")
     baseline: LinearBaseline = pickle.loads(content)
+    return baseline
+
+
+def open_linear(path: str, sha256: str) -> Callable[[str], str]:
+    """The same as a callable text -> label."""
+    baseline = read_linear(path, sha256)
     return lambda text: baseline.predict([text])[0]

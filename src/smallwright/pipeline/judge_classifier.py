@@ -21,11 +21,11 @@ from smallwright.evaluate.baselines import majority_label
 from smallwright.evaluate.budget import Measurements, judge
 from smallwright.evaluate.cost import Cost, Predictions, measure_classifiers, predict
 from smallwright.evaluate.environment import describe_machine
-from smallwright.evaluate.linear import LINEAR_NAME, fit_linear
+from smallwright.evaluate.linear import LINEAR_NAME
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import ClassifierQuality, classifier_quality
 from smallwright.evaluate.report import Neighbour, Report, write_report
-from smallwright.pipeline.classify import Classifier, read_split
+from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.facts import (
     Judged,
     build_stages,
@@ -35,12 +35,13 @@ from smallwright.pipeline.facts import (
     read_judged,
     training_curves,
 )
-from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER, read_labels
-from smallwright.pipeline.stage import Outcome, write_atomically
+from smallwright.pipeline.rows import read_labels, read_split, read_texts
+from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER
+from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.teach import LINEAR_ANSWERS, LINEAR_FILE
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 
-BASELINE_FILE, BASELINE_ANSWERS = "linear.pickle", "test.json"
 TEACHER, QUANTIZED, MAJORITY = "teacher (PyTorch)", "teacher, quantised in our engine", "majority class"
 
 
@@ -57,8 +58,8 @@ class _Answers:
 
 
 def judge_classifier(recipe: Recipe, shop: Workshop, made: Classifier) -> Judged:
-    """Run the baseline and report stages."""
-    baseline = _baseline_stage(shop, made.data) if recipe.evaluate.baseline else None
+    """Run the report stage."""
+    baseline = made.linear if recipe.evaluate.baseline else None
 
     def run(folder: Path) -> Mapping[str, Any]:
         report = _report(recipe, shop, made, baseline)
@@ -70,27 +71,8 @@ def judge_classifier(recipe: Recipe, shop: Workshop, made: Classifier) -> Judged
     if made.answers is not None and made.teacher_package is not None:
         inputs |= {"answers": made.answers, "teacher-package": made.teacher_package}
     if baseline is not None:
-        inputs["baseline"] = baseline
+        inputs["linear"] = baseline
     return read_judged(shop.run("report", run, settings=settings, inputs=inputs))
-
-
-def _baseline_stage(shop: Workshop, data: Outcome) -> Outcome:
-    """The best simple classifier of the same rows."""
-
-    def run(folder: Path) -> Mapping[str, Any]:
-        rows, validation = read_split(data, "train"), read_split(data, "validation")
-        linear = fit_linear(
-            [row.text for row in rows],
-            [str(row.label) for row in rows],
-            [row.text for row in validation],
-            [str(row.label) for row in validation],
-        )
-        size_bytes, sha256 = linear.save(folder / BASELINE_FILE)
-        answers = linear.predict([row.text for row in read_split(data, "test")])
-        write_atomically(folder / BASELINE_ANSWERS, json.dumps(answers, ensure_ascii=False))
-        return {"size_bytes": size_bytes, "sha256": sha256, "c": linear.c}
-
-    return shop.run("baseline", run, inputs={"data": data})
 
 
 def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome | None) -> Report:
@@ -136,14 +118,14 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
 
 def _ask_everyone(recipe: Recipe, made: Classifier, baseline: Outcome | None, texts: Sequence[str]) -> _Answers:
     path, limit = made.package.folder / PACKAGE_FILE, recipe.evaluate.timeout_seconds
-    strange = [row.text for row in read_split(made.data, "out_of_scope")]
+    strange = read_texts(made.data, "out_of_scope")
     labels = read_labels(made.data)
     teacher = quantized = linear = None
     if made.answers is not None and made.teacher_package is not None:
         teacher = [labels[index] for index in np.load(made.answers.folder / "test.npy").argmax(axis=1)]
         quantized = predict(made.teacher_package.folder / PACKAGE_FILE, texts, timeout_seconds=limit).predicted
     if baseline is not None:
-        linear = json.loads((baseline.folder / BASELINE_ANSWERS).read_text(encoding="utf-8"))
+        linear = json.loads((baseline.folder / LINEAR_ANSWERS).read_text(encoding="utf-8"))
     return _Answers(
         package=predict(path, texts, timeout_seconds=limit),
         strange=predict(path, strange, timeout_seconds=limit) if strange else None,
@@ -166,14 +148,12 @@ def _measure(
     ]
     expected: dict[str, Sequence[str]] = {subject.name: answers.package.predicted for subject in subjects}
     if made.teacher is not None and made.teacher_package is not None:
-        arguments = {"folder": str(made.teacher.folder / TEACHER_FOLDER), "threads": 1}
-        target = "smallwright.teacher.serve:open_classifier"
-        subjects.append(Subject(TEACHER, target=target, arguments=arguments, threads=1))
+        subjects.append(_teacher_subject(made, made.teacher))
         expected[TEACHER] = answers.teacher or ()
         subjects.append(Subject(QUANTIZED, path=str(made.teacher_package.folder / PACKAGE_FILE), threads=1))
         expected[QUANTIZED] = answers.quantized or ()
     if baseline is not None:
-        arguments = {"path": str(baseline.folder / BASELINE_FILE), "sha256": baseline.facts["sha256"]}
+        arguments = {"path": str(baseline.folder / LINEAR_FILE), "sha256": baseline.facts["sha256"]}
         subjects.append(Subject(LINEAR_NAME, target="smallwright.evaluate.linear:open_linear", arguments=arguments))
         expected[LINEAR_NAME] = answers.linear or ()
     return measure_classifiers(
@@ -183,6 +163,25 @@ def _measure(
         expected={name: list(labels[: len(some)]) for name, labels in expected.items()},
         timeout_seconds=recipe.evaluate.timeout_seconds,
     )
+
+
+def _teacher_subject(made: Classifier, teacher: Outcome) -> Subject:
+    """The teacher as it answered the student: the network alone, or with the ensemble's other member."""
+    arguments = {"folder": str(teacher.folder / TEACHER_FOLDER), "threads": 1}
+    members = made.answers.facts.get("members") if made.answers is not None else None
+    if not members or made.linear is None:
+        return Subject(TEACHER, target="smallwright.teacher.serve:open_classifier", arguments=arguments, threads=1)
+    linear = {"linear": str(made.linear.folder / LINEAR_FILE), "sha256": made.linear.facts["sha256"]}
+    arguments |= {**linear, "members": members}
+    return Subject(TEACHER, target="smallwright.teacher.serve_ensemble:open_ensemble", arguments=arguments, threads=1)
+
+
+def _teacher_size(made: Classifier, teacher: Outcome) -> tuple[int, str]:
+    """Bytes of the teacher that answered, and what it is."""
+    weights = 4 * teacher.facts["parameters"]
+    if made.answers is None or made.linear is None or "members" not in made.answers.facts:
+        return weights, "float32, 1 thread"
+    return weights + made.linear.facts["size_bytes"], f"float32 network with {LINEAR_NAME}, 1 thread"
 
 
 def _quality(
@@ -242,10 +241,12 @@ def _neighbours(
         line(recipe.name, "package", answers.package.predicted, costs["package"], made.package.facts["size_bytes"])
     ]
     if made.teacher is not None and made.teacher_package is not None and answers.teacher and answers.quantized:
-        weights = 4 * made.teacher.facts["parameters"]
-        lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], weights, "float32, 1 thread"))
+        size, note = _teacher_size(made, made.teacher)
+        lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], size, note))
         size = made.teacher_package.facts["size_bytes"]
-        lines.append(line(QUANTIZED, "teacher_quantized", answers.quantized, costs[QUANTIZED], size))
+        lines.append(
+            line(QUANTIZED, "teacher_quantized", answers.quantized, costs[QUANTIZED], size, "its network alone")
+        )
     if baseline is not None and answers.linear is not None:
         size = baseline.facts["size_bytes"]
         lines.append(line(LINEAR_NAME, "linear", answers.linear, costs[LINEAR_NAME], size, "scikit-learn"))

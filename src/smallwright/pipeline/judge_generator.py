@@ -22,7 +22,6 @@ from smallwright.evaluate.metrics import LanguageScore, language_score
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import LanguageQuality, Sample
 from smallwright.evaluate.report import Neighbour, Report, write_report
-from smallwright.pipeline.classify import read_split
 from smallwright.pipeline.facts import (
     Judged,
     build_stages,
@@ -34,6 +33,7 @@ from smallwright.pipeline.facts import (
 )
 from smallwright.pipeline.generate import Generator
 from smallwright.pipeline.measure import cut_prompt
+from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop

@@ -26,7 +26,7 @@ from smallwright.spec import ModelSpec
 from smallwright.spec.formats import FORMATS
 from smallwright.spec.tensors import list_tensors
 from smallwright.tokenizer.load import load_tokenizer
-from smallwright.tokenizer.train import train_bpe
+from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
 
 _PROBE = 512  # side of the square products that time the machine
@@ -108,7 +108,7 @@ def render_plan(recipe: Recipe, plan: Plan) -> str:
 
 def _make_tokenizer(recipe: Recipe, texts: list[str]):  # type: ignore[no-untyped-def]
     if recipe.tokenizer.kind == "train":
-        return train_bpe(texts, vocabulary=recipe.tokenizer.vocabulary)
+        return train_tokenizer(texts, recipe.tokenizer)
     if recipe.teacher is None or recipe.teacher.path is None:
         raise RecipeError(
             "tokenizer.kind: teacher needs a teacher with a path. Got none. Use tokenizer: {kind: train}."

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +28,7 @@ from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec.package import FORMAT_VERSION
 from smallwright.tokenizer.load import load_roles, load_tokenizer
-from smallwright.tokenizer.train import train_bpe
+from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
         texts = [row.text for row in read_rows(data.folder / "train.jsonl")]
         kept = None
         if settings.kind == "train" or theirs is None:
-            tokenizer = train_bpe(texts, vocabulary=settings.vocabulary)
+            tokenizer = train_tokenizer(texts, settings)
         else:
             tokenizer = load_tokenizer(theirs)
             if settings.trim:
@@ -160,12 +160,6 @@ def publish(source: Path, target: Path) -> Path:
     shutil.copyfile(source, aside)
     aside.replace(target)
     return target
-
-
-def read_labels(data: Outcome) -> Sequence[str]:
-    """The classes, in the order of the head."""
-    labels: Sequence[str] = json.loads((data.folder / "labels.json").read_text(encoding="utf-8"))
-    return labels
 
 
 def quantize_settings(recipe: Recipe) -> QuantizeSettings:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from smallwright.model import load_model
 from smallwright.tokenizer.describe import describe
@@ -27,17 +28,21 @@ def open_classifier(folder: str, threads: int) -> Callable[[str], str]:
     Raises:
         CheckpointError: the folder cannot be read.
     """
+    labels, answer = open_network(folder, threads)
+    return lambda text: labels[int(answer(text).argmax())]
+
+
+def open_network(folder: str, threads: int) -> tuple[tuple[str, ...], Callable[[str], NDArray[np.float32]]]:
+    """The labels, and a function from a text to logits (1, C)."""
     torch.set_num_threads(threads)
     model, tokenizer = load_model(folder), load_tokenizer(folder)
-    labels, context = model.spec.labels, model.spec.context
-
     # Described once: doing so for every text took longer than the model itself, and would flatter the package.
     spec = describe(tokenizer).spec
-    room = context - len(spec.prefix) - len(spec.suffix)
+    room = model.spec.context - len(spec.prefix) - len(spec.suffix)
 
-    def classify(text: str) -> str:
+    def answer(text: str) -> NDArray[np.float32]:
         inner = tokenizer.encode(text, add_special_tokens=False).ids[:room]
         tokens = np.array([*spec.prefix, *inner, *spec.suffix], dtype=np.int64)
-        return labels[int(predict_logits(model, [tokens]).argmax())]
+        return predict_logits(model, [tokens])
 
-    return classify
+    return model.spec.labels, answer

@@ -16,6 +16,16 @@ from smallwright.train.settings import TrainSettings
 FROM_SCRATCH = {"epochs": 20, "learning_rate": 1e-3, "head_scale": 1.0, "weight_decay": 0.05}
 
 
+class EnsembleSettings(BaseModel):
+    """Who answers together with the teacher's network: the weighted mean of their class probabilities."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    linear: float = Field(
+        default=0.5, gt=0, lt=1, description="share of a TF-IDF + linear SVM fitted on the same training rows"
+    )
+
+
 class TeacherSettings(BaseModel):
     """Where the teacher comes from and whether it still has to learn the task."""
 
@@ -30,6 +40,9 @@ class TeacherSettings(BaseModel):
         default=None,
         description="hf: how to train it on the rows; None: it is a classifier of these labels, used as it is. "
         "scratch: how to train it; what is not given has defaults of its own",
+    )
+    ensemble: EnsembleSettings | None = Field(
+        default=None, description="classify: more teachers, whose answers are averaged with the network's"
     )
 
     @model_validator(mode="before")

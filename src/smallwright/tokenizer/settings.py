@@ -18,7 +18,11 @@ class TokenizerSettings(BaseModel):
 
     kind: Literal["train", "teacher"] = Field(
         default="train",
-        description="train: byte-level BPE learned from the training text; teacher: the teacher's own tokenizer.",
+        description="train: learned from the training text; teacher: the teacher's own tokenizer.",
+    )
+    model: Literal["bpe", "wordpiece"] = Field(
+        default="bpe",
+        description="train: bpe: byte-level, case kept, decodes to the very text; wordpiece: uncased, for classifying.",
     )
     vocabulary: int = Field(
         default=4096,

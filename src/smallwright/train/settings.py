@@ -70,6 +70,12 @@ class DistilSettings(TrainSettings):
     head_scale: float = Field(default=1.0, gt=0, le=1000, description="the heads learn so many times faster")
     objectives: tuple[ObjectiveName, ...] = Field(default=("soft_targets",), min_length=1, description="summed losses")
     temperature: float = Field(default=2.0, gt=0, le=100, description="softens both distributions of soft_targets")
+    transfer_rows: int = Field(
+        default=0,
+        ge=0,
+        le=10_000_000,
+        description="classify: texts made of the training texts' words, on which the student hears only the teacher",
+    )
     weight: float = Field(default=0.9, ge=0, le=1, description="of soft_targets against cross-entropy with the label")
 
     def make_student_objective(self, *, has_teacher: bool) -> Objective:

@@ -1,0 +1,211 @@
+"""The stages of a classifier's teacher: fitted, asked once for all texts, and packaged as a neighbour.
+
+Enters: a recipe with a teacher, the finished data and tokenizer stages. Leaves: the outcomes of the stages.
+Not here: what the student makes of the answers (classify.py).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from smallwright.compress.settings import QuantizeSettings
+from smallwright.data.transfer import make_transfer_texts
+from smallwright.evaluate.linear import fit_linear, read_linear
+from smallwright.pipeline.rows import SPLITS, label_numbers, read_labels, read_split, read_texts
+from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER, TOKENIZER_FILE, package_model
+from smallwright.pipeline.stage import Outcome, hash_folder, write_atomically
+from smallwright.pipeline.workshop import Workshop
+from smallwright.recipe import Recipe
+from smallwright.teacher.ensemble import Member, mix_answers
+from smallwright.tokenizer.encode import encode_texts
+from smallwright.tokenizer.load import load_roles, load_tokenizer
+
+if TYPE_CHECKING:
+    from smallwright.model import Transformer
+
+TEACHER_PACKAGE_FORMAT = "q8_0"
+LINEAR_FILE, LINEAR_ANSWERS, TRANSFER_FILE = "linear.pickle", "test.json", "transfer.json"
+
+
+def linear_stage(shop: Workshop, data: Outcome) -> Outcome:
+    """The best simple classifier of the same rows: a neighbour of the package, and a teacher where asked for."""
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        rows, validation = read_split(data, "train"), read_split(data, "validation")
+        linear = fit_linear(
+            [row.text for row in rows],
+            [str(row.label) for row in rows],
+            [row.text for row in validation],
+            [str(row.label) for row in validation],
+        )
+        size_bytes, sha256 = linear.save(folder / LINEAR_FILE)
+        answers = linear.predict(read_texts(data, "test"))
+        write_atomically(folder / LINEAR_ANSWERS, json.dumps(answers, ensure_ascii=False))
+        return {"size_bytes": size_bytes, "sha256": sha256, "c": linear.c}
+
+    return shop.run("linear", run, inputs={"data": data})
+
+
+def teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
+    """Load the teacher, or train it."""
+    from smallwright.teacher.fit import fit_teacher
+
+    settings = recipe.teacher
+    assert settings is not None  # the caller asks only for a recipe with a teacher
+    given = recipe.root / settings.path if settings.path is not None else None
+    # A teacher from scratch reads the domain's own tokenizer; a given one reads its own, whole.
+    inputs: dict[str, str | Outcome] = {"data": data}
+    if given is None:
+        inputs["tokenizer"] = tokenizer
+    else:
+        inputs["checkpoint"] = hash_folder(given)
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        result = fit_teacher(
+            settings,
+            rows=read_split(data, "train"),
+            validation=read_split(data, "validation"),
+            labels=read_labels(data),
+            path=given,
+            tokenizer=tokenizer.folder / TOKENIZER_FILE if given is None else None,
+            context=recipe.student.context,
+            out=folder,
+            seed=recipe.seed,
+            threads=shop.cores,
+            quiet=shop.quiet,
+        )
+        return dict(result)
+
+    dumped = settings.model_dump(mode="json", exclude={"path", "ensemble"})
+    how = {"teacher": dumped, "seed": recipe.seed, "threads": shop.cores, "context": recipe.student.context}
+    return shop.run("teacher", run, settings=how, inputs=inputs)
+
+
+def transfer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
+    """Texts without labels, on which the student hears the teacher only. None of them is a validation or test row."""
+    count = recipe.distill.transfer_rows
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        avoid = {text for split in SPLITS[1:] for text in read_texts(data, split)}
+        texts = make_transfer_texts(read_texts(data, "train"), count, seed=recipe.seed, avoid=avoid)
+        write_atomically(folder / TRANSFER_FILE, json.dumps(texts, ensure_ascii=False))
+        return {"texts": len(texts)}
+
+    return shop.run("transfer", run, settings={"count": count, "seed": recipe.seed}, inputs={"data": data})
+
+
+def read_transfer(transfer: Outcome | None) -> list[str]:
+    """The texts of the transfer stage; none without it."""
+    if transfer is None:
+        return []
+    texts: list[str] = json.loads((transfer.folder / TRANSFER_FILE).read_text(encoding="utf-8"))
+    return texts
+
+
+def answers_stage(
+    recipe: Recipe,
+    shop: Workshop,
+    data: Outcome,
+    teacher: Outcome,
+    *,
+    transfer: Outcome | None,
+    linear: Outcome | None,
+) -> Outcome:
+    """The teacher's logits for every split and for the transfer texts, asked for once.
+
+    Where ``linear`` is a member of the teacher's ensemble, the logits are those of both together.
+    """
+    share = recipe.teacher.ensemble.linear if recipe.teacher and recipe.teacher.ensemble and linear else None
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        texts = {split: read_texts(data, split) for split in SPLITS} | {"transfer": read_transfer(transfer)}
+        answers = _ask_network(shop, teacher, texts, folder)
+        facts: dict[str, Any] = {"answered": {name: len(part) for name, part in texts.items()}}
+        if share is not None and linear is not None:
+            simple = _ask_linear(linear, texts, read_labels(data))
+            members = _weigh(answers, simple, data, share)
+            answers = {name: mix_answers([answers[name], simple[name]], members) for name in answers}
+            facts["members"] = [asdict(member) for member in members]
+        for name, logits in answers.items():
+            np.save(folder / f"{name}.npy", logits)
+        return facts
+
+    inputs: dict[str, str | Outcome] = {"data": data, "teacher": teacher}
+    if transfer is not None:
+        inputs["transfer"] = transfer
+    if share is not None and linear is not None:
+        inputs["linear"] = linear
+    return shop.run("answers", run, settings={"threads": shop.cores, "linear": share}, inputs=inputs)
+
+
+def _ask_network(
+    shop: Workshop, teacher: Outcome, texts: Mapping[str, list[str]], folder: Path
+) -> dict[str, NDArray[np.float32]]:
+    from smallwright.teacher.answers import answer_logits
+
+    model, tokenizer = open_teacher(teacher)
+    answers = {}
+    for name, part in texts.items():
+        if part:
+            tokens = encode_texts(tokenizer, part, max_tokens=model.spec.context)
+            answers[name] = answer_logits(model, tokens, folder / name, threads=shop.cores)
+    return answers
+
+
+def _ask_linear(
+    linear: Outcome, texts: Mapping[str, list[str]], labels: Sequence[str]
+) -> dict[str, NDArray[np.float64]]:
+    baseline = read_linear(str(linear.folder / LINEAR_FILE), linear.facts["sha256"])
+    columns = [baseline.labels.index(label) for label in labels]
+    return {name: baseline.scores(part)[:, columns] for name, part in texts.items() if part}
+
+
+def _weigh(
+    network: Mapping[str, NDArray[Any]], linear: Mapping[str, NDArray[Any]], data: Outcome, share: float
+) -> tuple[Member, Member]:
+    """Each member's temperature is fitted on the validation rows, so that both are as sure as they are right."""
+    from smallwright.train.calibrate import fit_temperature
+
+    rows = read_split(data, "validation")
+    if not rows:
+        return Member(1 - share), Member(share)
+    numbers = label_numbers(rows, read_labels(data))
+    temperatures = [fit_temperature(scores["validation"], numbers) for scores in (network, linear)]
+    return Member(1 - share, temperatures[0]), Member(share, temperatures[1])
+
+
+def teacher_package_stage(recipe: Recipe, shop: Workshop, teacher: Outcome) -> Outcome:
+    """The teacher's network itself, quantised and run by our engine: an honest neighbour of the student."""
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        model, tokenizer = open_teacher(teacher)
+        info = package_model(
+            model,
+            folder / PACKAGE_FILE,
+            name=f"{recipe.name}-teacher",
+            kind="classify",
+            tokenizer=tokenizer,
+            quantize=QuantizeSettings(format=TEACHER_PACKAGE_FORMAT),
+            provenance={"recipe": recipe.name},
+            roles=load_roles(teacher.folder / TEACHER_FOLDER),
+        )
+        return {"size_bytes": info.size_bytes, "sha256": info.sha256}
+
+    settings = {"format": TEACHER_PACKAGE_FORMAT, "name": recipe.name}
+    return shop.run("teacher-package", run, settings=settings, inputs={"teacher": teacher})
+
+
+def open_teacher(teacher: Outcome) -> tuple[Transformer, Tokenizer]:
+    """The teacher's network and its tokenizer."""
+    from smallwright.model import load_model
+
+    folder = teacher.folder / TEACHER_FOLDER
+    return load_model(folder), load_tokenizer(folder)
