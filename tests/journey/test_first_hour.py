@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -104,6 +105,36 @@ def test_a_build_elsewhere_gives_the_same_bytes(home: Path, package: Path, tmp_p
     done = smallwright("build", _recipe(tmp_path), "--out", tmp_path / "elsewhere")
     assert done.returncode == 0
     assert (tmp_path / "elsewhere/lamps/lamps.gguf").read_bytes() == package.read_bytes()
+
+
+def test_an_ensemble_teaches_on_texts_of_its_own(tmp_path: Path) -> None:
+    learn = {"epochs": 2, "batch_size": 16, "learning_rate": 3e-3}
+    taught = {
+        "teacher": {"from": "scratch", "preset": "nano", "finetune": learn, "ensemble": {"linear": 0.5}},
+        "tokenizer": {"kind": "train", "model": "wordpiece", "vocabulary": 300},
+        "student": {"from": "scratch", "preset": "pico", "context": 32},
+        "distill": {**learn, "transfer_rows": 120},
+    }
+    done = smallwright("build", _recipe(tmp_path, **taught), "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    report = json.loads((tmp_path / "out/lamps/report.json").read_text(encoding="utf-8"))
+    lines = {line["kind"]: line for line in report["neighbours"]}
+    assert "linear SVM" in lines["teacher"]["note"]
+    network = next(step for step in report["compression"] if step["name"] == "student")["bytes_before"]
+    assert lines["teacher"]["size_bytes"] == network + lines["linear"]["size_bytes"]
+    assert lines["teacher"]["latency_p50_ms"] > 0
+
+    # The answers are the mean of both: one member alone gives others.
+    (answers,) = (tmp_path / "out/lamps/stages").glob("answers-*")
+    card = json.loads((answers / "card.json").read_text(encoding="utf-8"))
+    assert card["facts"]["answered"]["transfer"] == 120
+    assert [member["weight"] for member in card["facts"]["members"]] == [0.5, 0.5]
+    probabilities = np.exp(np.load(answers / "transfer.npy").astype(np.float64))
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    alone = {**taught, "teacher": {**taught["teacher"], "ensemble": None}, "evaluate": {"baseline": False}}
+    smallwright("build", _recipe(tmp_path, **alone), "--out", tmp_path / "alone")
+    (other,) = (tmp_path / "alone/lamps/stages").glob("answers-*")
+    assert not np.allclose(np.load(other / "train.npy"), np.load(answers / "train.npy"))
 
 
 def test_run_answers_arguments_and_standard_input(package: Path) -> None:

@@ -30,8 +30,10 @@ check.register(app)
 def main() -> None:
     """Entry point of ``smallwright`` and ``python -m smallwright``."""
     # A waiting OpenMP thread that spins costs little on idle cores, and everything on cores that are shared: training
-    # was measured ten times slower beside another busy process. Read when torch loads its threads; yours wins.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # was measured ten times slower beside another busy process. One that sleeps at once costs tiny models a quarter.
+    # So it spins for microseconds only. Read when torch loads its threads (GNU OpenMP); yours wins.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
         app()
     except SmallwrightError as error:
