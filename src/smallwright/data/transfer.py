@@ -24,9 +24,9 @@ def make_transfer_texts(
     """Make texts from the words of others.
 
     A window is up to ``WINDOW_WORDS`` words in a row; a splice is the start of one text and the end of another. The
-    other texts are whole, or lack each word with probability ``OMIT_PROBABILITY``; in them some words are misspelt,
-    replaced by strange ones, or have strange ones put behind them, at a rate drawn for each text. So the student
-    learns from the teacher what unknown words are worth: often nothing.
+    other texts are whole, or lack each word with probability ``OMIT_PROBABILITY``. Then some words are misspelt,
+    replaced by strange ones, or have strange ones put behind them, at a rate drawn for each text: so the student
+    learns from the teacher what unknown words are worth.
 
     Args:
         texts: the training texts. Words are what stands between white space.
@@ -61,6 +61,9 @@ class _Maker:
 
     def make_one(self) -> list[str]:
         """The words of one text; may be none."""
+        return self._add_noise(self._choose_words(), MOST_NOISE * self.rng.random())
+
+    def _choose_words(self) -> list[str]:
         rng, kind = self.rng, self.rng.random()
         first = self.words[rng.integers(len(self.words))]
         if kind < WINDOW_SHARE:
@@ -73,8 +76,8 @@ class _Maker:
             return first[: rng.integers(len(first) + 1)] + second[rng.integers(len(second) + 1) :]
         if kind - SPLICE_SHARE < OMIT_SHARE:
             chances = rng.random(len(first))
-            first = [word for word, chance in zip(first, chances, strict=True) if chance >= OMIT_PROBABILITY]
-        return self._add_noise(first, MOST_NOISE * rng.random())
+            return [word for word, chance in zip(first, chances, strict=True) if chance >= OMIT_PROBABILITY]
+        return first
 
     def _add_noise(self, words: Sequence[str], rate: float) -> list[str]:
         out = []
