@@ -76,10 +76,11 @@ def make_plan(recipe: Recipe) -> Plan:
     student = _student_spec(recipe, vocabulary, labels, teacher)
     rounding = quantize_settings(recipe)
     formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
-    work = 6 * _active(student) * tokens * recipe.distill.epochs
+    heard = tokens * (1 + recipe.distill.transfer_rows / max(1, len(rows)))  # transfer texts are about as long as rows
+    work = 6 * _active(student) * heard * recipe.distill.epochs
     if teacher is not None and recipe.teacher is not None:
         epochs = recipe.teacher.finetune.epochs if recipe.teacher.finetune else 0
-        work += _active(teacher) * tokens * (6 * epochs + 2)
+        work += _active(teacher) * (6 * tokens * epochs + 2 * heard)
     return Plan(
         student_parameters=count_parameters(student),
         teacher_parameters=None if teacher is None else count_parameters(teacher),

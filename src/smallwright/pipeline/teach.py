@@ -150,13 +150,16 @@ def _ask_network(
     shop: Workshop, teacher: Outcome, texts: Mapping[str, list[str]], folder: Path
 ) -> dict[str, NDArray[np.float32]]:
     from smallwright.teacher.answers import answer_logits
+    from smallwright.train.precision import choose_precision
 
     model, tokenizer = open_teacher(teacher)
     answers = {}
     for name, part in texts.items():
         if part:
             tokens = encode_texts(tokenizer, part, max_tokens=model.spec.context)
-            answers[name] = answer_logits(model, tokens, folder / name, threads=shop.cores)
+            # The many texts that only the student hears take the fast way; what is judged is answered in full.
+            precision = choose_precision("auto", model.embedding.device) if name == "transfer" else "float32"
+            answers[name] = answer_logits(model, tokens, folder / name, precision=precision, threads=shop.cores)
     return answers
 
 
