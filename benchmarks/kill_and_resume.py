@@ -20,7 +20,13 @@ from claims import Claims
 from smallwright.pipeline.stage import CARD, hash_file
 
 # A smaller demo: the same stages, fewer rows and epochs.
-SMALLER = ("data.max_rows=3000", "teacher.finetune.epochs=2", "distill.epochs=3", "evaluate.latency_rounds=1")
+SMALLER = (
+    "data.max_rows=3000",
+    "teacher.finetune.epochs=2",
+    "distill.epochs=3",
+    "distill.transfer_rows=3000",
+    "evaluate.latency_rounds=1",
+)
 
 
 def _command(out: Path) -> list[str]:
