@@ -244,9 +244,9 @@ def _neighbours(
         size, note = _teacher_size(made, made.teacher)
         lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], size, note))
         size = made.teacher_package.facts["size_bytes"]
-        lines.append(
-            line(QUANTIZED, "teacher_quantized", answers.quantized, costs[QUANTIZED], size, "its network alone")
-        )
+        ensemble = made.answers is not None and "members" in made.answers.facts
+        alone = "its network alone" if ensemble else ""
+        lines.append(line(QUANTIZED, "teacher_quantized", answers.quantized, costs[QUANTIZED], size, alone))
     if baseline is not None and answers.linear is not None:
         size = baseline.facts["size_bytes"]
         lines.append(line(LINEAR_NAME, "linear", answers.linear, costs[LINEAR_NAME], size, "scikit-learn"))
