@@ -28,6 +28,7 @@ class Claims:
     question: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
+    _began: tuple[int, int] | None = field(default_factory=lambda: read_stolen())
 
     def check(self, claim: str, measured: Any, comparison: str, limit: Any) -> None:
         """Hold one measurement against its limit; a missing measurement fails."""
@@ -51,16 +52,29 @@ class Claims:
         for row in self.rows:
             mark = "ok  " if row["ok"] else "FAIL"
             print(f"  {mark} {row['claim']}: {row['measured']} {row['comparison']} {row['limit']}")
+        began, ended = self._began, read_stolen()
+        stolen = (ended[0] - began[0]) / max(1, ended[1] - began[1]) if began and ended else None
+        print(f"  share of processor time that the host gave to others meanwhile: {stolen}")
         document = {
             "benchmark": self.benchmark,
             "commit": read_commit(),
             "machine": asdict(describe_machine()),
+            "stolen_share": stolen,
             "claims": self.rows,
             "numbers": self.numbers,
             "ok": bool(self.rows) and all(row["ok"] for row in self.rows),
         }
         print(json.dumps(document, sort_keys=True, default=str), flush=True)
         sys.exit(0 if document["ok"] else 1)
+
+
+def read_stolen() -> tuple[int, int] | None:
+    """Ticks that a virtual machine's host took from its processors, and all ticks; None where nobody counts them."""
+    try:
+        ticks = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return ticks[7], sum(ticks)
 
 
 def read_commit() -> str:
