@@ -20,6 +20,15 @@ ROOT = Path(__file__).resolve().parents[1]
 _COMPARISONS = {">=": operator.ge, "<=": operator.le, "==": operator.eq, ">": operator.gt, "<": operator.lt}
 
 
+def read_stolen() -> tuple[int, int] | None:
+    """Ticks that a virtual machine's host took from its processors, and all ticks; None where nobody counts them."""
+    try:
+        ticks = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return ticks[7], sum(ticks)
+
+
 @dataclass
 class Claims:
     """The claims of one benchmark, and the numbers behind them."""
@@ -28,7 +37,7 @@ class Claims:
     question: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
-    _began: tuple[int, int] | None = field(default_factory=lambda: read_stolen())
+    _began: tuple[int, int] | None = field(default_factory=read_stolen, init=False)
 
     def check(self, claim: str, measured: Any, comparison: str, limit: Any) -> None:
         """Hold one measurement against its limit; a missing measurement fails."""
@@ -66,15 +75,6 @@ class Claims:
         }
         print(json.dumps(document, sort_keys=True, default=str), flush=True)
         sys.exit(0 if document["ok"] else 1)
-
-
-def read_stolen() -> tuple[int, int] | None:
-    """Ticks that a virtual machine's host took from its processors, and all ticks; None where nobody counts them."""
-    try:
-        ticks = [int(word) for word in Path("/proc/stat").read_text(encoding="ascii").split("\n")[0].split()[1:9]]
-    except (OSError, ValueError):
-        return None
-    return ticks[7], sum(ticks)
 
 
 def read_commit() -> str:

@@ -1,8 +1,8 @@
 """Do 10,000 mutated packages ever crash the engine?
 
-Runs the slow attack tests (10,000 mutations through the binding, in child processes), then builds the engine with the
-address and undefined-behaviour sanitizers, runs its tests' fuzz driver over mutated files of every kind, and expects
-no report. Needs a C++ compiler and cmake.
+Runs the slow attack tests (10,000 mutations through the binding, in child processes), then `make sanitize`: the engine
+built with the address and undefined-behaviour sanitizers under its own tests and under a fuzz driver. Expects no
+report. Needs a C++ compiler and cmake.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ import numpy as np
 WINDOW_SHARE, SPLICE_SHARE, OMIT_SHARE = 0.3, 0.2, 0.2  # of the texts; the rest keep all their words before the noise
 WINDOW_WORDS = 5
 OMIT_PROBABILITY = 0.3
-MOST_NOISE = 0.4  # highest chance of a misspelling for each word of a text; strange words come half as often
+# Highest chance that a word is misspelt. It is replaced as often, and followed by a strange one half as often.
+MOST_NOISE = 0.4
 _TRIES = 20  # for each text wanted; little text does not give many different ones
 
 

@@ -73,7 +73,7 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     if recipe.teacher is not None:
         teacher = teacher_stage(recipe, shop, data, tokenizer)
         transfer = transfer_stage(recipe, shop, data) if recipe.distill.transfer_rows else None
-        answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=linear)
+        answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=linear if ensemble else None)
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
     package = _package_stage(recipe, shop, data, tokenizer, student)
     if teacher is not None:

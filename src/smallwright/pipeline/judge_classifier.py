@@ -165,11 +165,16 @@ def _measure(
     )
 
 
+def _members(made: Classifier) -> list[dict[str, float]] | None:
+    """Weights and temperatures of the teacher's ensemble: the network, the linear classifier. None: no ensemble."""
+    return made.answers.facts.get("members") if made.answers is not None else None
+
+
 def _teacher_subject(made: Classifier, teacher: Outcome) -> Subject:
     """The teacher as it answered the student: the network alone, or with the ensemble's other member."""
     arguments = {"folder": str(teacher.folder / TEACHER_FOLDER), "threads": 1}
-    members = made.answers.facts.get("members") if made.answers is not None else None
-    if not members or made.linear is None:
+    members = _members(made)
+    if members is None or made.linear is None:
         return Subject(TEACHER, target="smallwright.teacher.serve:open_classifier", arguments=arguments, threads=1)
     linear = {"linear": str(made.linear.folder / LINEAR_FILE), "sha256": made.linear.facts["sha256"]}
     arguments |= {**linear, "members": members}
@@ -179,7 +184,7 @@ def _teacher_subject(made: Classifier, teacher: Outcome) -> Subject:
 def _teacher_size(made: Classifier, teacher: Outcome) -> tuple[int, str]:
     """Bytes of the teacher that answered, and what it is."""
     weights = 4 * teacher.facts["parameters"]
-    if made.answers is None or made.linear is None or "members" not in made.answers.facts:
+    if _members(made) is None or made.linear is None:
         return weights, "float32, 1 thread"
     return weights + made.linear.facts["size_bytes"], f"float32 network with {LINEAR_NAME}, 1 thread"
 
@@ -244,8 +249,7 @@ def _neighbours(
         size, note = _teacher_size(made, made.teacher)
         lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], size, note))
         size = made.teacher_package.facts["size_bytes"]
-        ensemble = made.answers is not None and "members" in made.answers.facts
-        alone = "its network alone" if ensemble else ""
+        alone = "its network alone" if _members(made) else ""
         lines.append(line(QUANTIZED, "teacher_quantized", answers.quantized, costs[QUANTIZED], size, alone))
     if baseline is not None and answers.linear is not None:
         size = baseline.facts["size_bytes"]

@@ -121,15 +121,20 @@ def answers_stage(
 ) -> Outcome:
     """The teacher's logits for every split and for the transfer texts, asked for once.
 
-    Where ``linear`` is a member of the teacher's ensemble, the logits are those of both together.
+    ``linear`` is the other member of the teacher's ensemble, None where the network teaches alone. With it, the logits
+    are those of both together.
     """
-    share = recipe.teacher.ensemble.linear if recipe.teacher and recipe.teacher.ensemble and linear else None
+    settings = recipe.teacher
+    assert settings is not None  # the caller asks only for a recipe with a teacher
+    share = settings.ensemble.linear if settings.ensemble is not None else None
+    # The many texts that only the student hears are answered as the network was trained; what is judged, in full.
+    wish = settings.finetune.precision if settings.finetune is not None else "auto"
 
     def run(folder: Path) -> Mapping[str, Any]:
         texts = {split: read_texts(data, split) for split in SPLITS} | {"transfer": read_transfer(transfer)}
-        answers = _ask_network(shop, teacher, texts, folder)
+        answers = _ask_network(shop, teacher, texts, folder, wish)
         facts: dict[str, Any] = {"answered": {name: len(part) for name, part in texts.items()}}
-        if share is not None and linear is not None:
+        if linear is not None and share is not None:
             simple = _ask_linear(linear, texts, read_labels(data))
             members = _weigh(answers, simple, data, share)
             answers = {name: mix_answers([answers[name], simple[name]], members) for name in answers}
@@ -141,14 +146,15 @@ def answers_stage(
     inputs: dict[str, str | Outcome] = {"data": data, "teacher": teacher}
     if transfer is not None:
         inputs["transfer"] = transfer
-    if share is not None and linear is not None:
+    if linear is not None:
         inputs["linear"] = linear
     return shop.run("answers", run, settings={"threads": shop.cores, "linear": share}, inputs=inputs)
 
 
 def _ask_network(
-    shop: Workshop, teacher: Outcome, texts: Mapping[str, list[str]], folder: Path
+    shop: Workshop, teacher: Outcome, texts: Mapping[str, list[str]], folder: Path, wish: str
 ) -> dict[str, NDArray[np.float32]]:
+    """Logits (N, C) by split; ``wish`` is the precision of the transfer texts' (see ``choose_precision``)."""
     from smallwright.teacher.answers import answer_logits
     from smallwright.train.precision import choose_precision
 
@@ -157,8 +163,7 @@ def _ask_network(
     for name, part in texts.items():
         if part:
             tokens = encode_texts(tokenizer, part, max_tokens=model.spec.context)
-            # The many texts that only the student hears take the fast way; what is judged is answered in full.
-            precision = choose_precision("auto", model.embedding.device) if name == "transfer" else "float32"
+            precision = choose_precision(wish, model.embedding.device) if name == "transfer" else "float32"
             answers[name] = answer_logits(model, tokens, folder / name, precision=precision, threads=shop.cores)
     return answers
 
@@ -166,6 +171,7 @@ def _ask_network(
 def _ask_linear(
     linear: Outcome, texts: Mapping[str, list[str]], labels: Sequence[str]
 ) -> dict[str, NDArray[np.float64]]:
+    """Signed distances (N, C) by split, columns in the order of ``labels``."""
     baseline = read_linear(str(linear.folder / LINEAR_FILE), linear.facts["sha256"])
     columns = [baseline.labels.index(label) for label in labels]
     return {name: baseline.scores(part)[:, columns] for name, part in texts.items() if part}
