@@ -206,6 +206,7 @@ NB_MODULE(_engine, m) {
             out["head_rows"] = c.head_rows;
             out["passes"] = c.passes;
             out["kv_bytes"] = c.kv_bytes;
+            out["pair_rows"] = c.pair_rows;
             return out;
         });
     nb::module_ kernels = m.def_submodule("_kernels", "Every kernel by instruction set, for tests.");

@@ -181,7 +181,7 @@ sw_status sw_generate(sw_session* session, const char* prompt, size_t prompt_byt
 
 void sw_session_counters(const sw_session* session, sw_counters* out) {
     const sw::Counters c = session->session.counters();
-    *out = {c.weight_bytes_read, c.tokens, c.head_rows, c.passes, c.kv_bytes};
+    *out = {c.weight_bytes_read, c.tokens, c.head_rows, c.passes, c.kv_bytes, c.pair_rows};
 }
 
 }  // extern "C"

@@ -114,16 +114,13 @@ struct Compiler {
 
     void head() {
         Slot from = Slot::x;
+        const bool pool_first = spec.averages() && spec.pooling == Pooling::mean_before_norm;
+        if (pool_first) from = pool(from);
         if (!spec.post_norm) {
-            normalize(weights.final_norm, Slot::x, Slot::h, false);
+            normalize(weights.final_norm, from, Slot::h, false);
             from = Slot::h;
         }
-        if (spec.classifier && spec.pooling == Pooling::mean) {
-            Operation& op = push(Kind::pool);
-            op.from = from;
-            op.to[0] = from = Slot::pooled;
-            widen(Slot::pooled, spec.width);
-        }
+        if (spec.averages() && !pool_first) from = pool(from);
         if (spec.classifier && spec.pooler) {
             from = dense(weights.pooler, from, Slot::dense, false);
             Operation& op = push(Kind::activate);
@@ -131,6 +128,14 @@ struct Compiler {
             op.activation = Activation::tanh;
         }
         dense(weights.head, from, Slot::logits, true);
+    }
+
+    Slot pool(Slot from) {
+        Operation& op = push(Kind::pool);
+        op.from = from;
+        op.to[0] = Slot::pooled;
+        widen(Slot::pooled, spec.width);
+        return Slot::pooled;
     }
 
     Slot dense(const Linear& weight, Slot from, Slot to, bool is_head) {
@@ -145,10 +150,11 @@ struct Compiler {
 
 Plan Plan::compile(const ModelSpec& spec, const Weights& weights) {
     Compiler compiler{spec, weights, {}};
-    compiler.plan.selects = !(spec.classifier && spec.pooling == Pooling::mean);
+    compiler.plan.selects = !spec.averages();
     compiler.widen(Slot::x, spec.width);
     Operation& embed = compiler.push(Kind::embed);
     embed.to[0] = Slot::x;
+    if (spec.bigrams) compiler.widen(Slot::h, spec.width);
     if (spec.embedding_norm) {
         const LayerWeights& first = weights.layers[0];
         const bool codes = spec.post_norm && Compiler::codes_needed({&first.q, &first.k, &first.v});

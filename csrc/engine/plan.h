@@ -28,6 +28,7 @@ struct LayerWeights {
 
 struct Weights {
     const Tensor* table = nullptr;   // token rows in the file; null when tied: then they are read from the head
+    const Tensor* bigrams = nullptr;   // rows of token pairs in the file; null: none
     const float* positions = nullptr;   // (positions, width), in the file or in position_rows; null: rotary
     std::vector<float> position_rows;
     std::vector<float> token_type;   // row 0
@@ -47,7 +48,7 @@ enum class Codes { none, first, second, count };
 
 struct Operation {
     enum class Kind {
-        embed,      // x = token row (+ position + type)
+        embed,      // x = token row (+ row of the pair + position + type)
         norm,       // to = norm(from), then quantised to `codes`
         quantize,   // codes = from
         project,    // to[i] (+)= weight[i] from, up to three weights that share the input

@@ -326,13 +326,29 @@ void Session::quantize_row(Codes codes, const float* x, size_t row, size_t begin
                       code_offsets_[(int)codes] + block);
 }
 
+// The row of a token's pair with the one before it (at the start of a text: the number after the last token).
+// The same as hash_pairs in smallwright/model/embedding.py: multiplicative hashing, of which the high bits are mixed.
+static uint64_t pair_row(uint32_t previous, uint32_t token, uint32_t vocabulary, uint32_t rows) {
+    constexpr uint32_t kGolden = 2654435769u;   // 2^32 divided by the golden ratio
+    const uint32_t key = previous * vocabulary + token;   // only its low 32 bits count
+    return ((uint64_t)(key * kGolden) * rows) >> 32;
+}
+
 void Session::embed() {
-    const size_t width = model_.spec().width;
+    const ModelSpec& spec = model_.spec();
+    const size_t width = spec.width;
     const Weights& weights = model_.weights();
     float* x = slot(Slot::x);
+    if (weights.bigrams) counters_.pair_rows += rows_;
     threads_.run((int)rows_, [&](int row, int) {
         float* to = x + row * width;
         model_.read_embedding(tokens_[row], to);
+        if (weights.bigrams) {
+            const uint32_t previous = positions_[row] ? tokens_[row - 1] : spec.vocabulary;
+            float* pair = slot(Slot::h) + row * stride(Slot::h);   // nobody uses it yet
+            read_tensor_row(kernels_, *weights.bigrams, pair_row(previous, tokens_[row], spec.vocabulary, spec.bigrams), pair);
+            kernels_.add(to, pair, width);
+        }
         if (!weights.token_type.empty()) kernels_.add(to, weights.token_type.data(), width);
         if (weights.positions) kernels_.add(to, weights.positions + (size_t)positions_[row] * width, width);
     });

@@ -15,7 +15,7 @@
 namespace sw {
 
 struct Counters {
-    uint64_t weight_bytes_read = 0, tokens = 0, head_rows = 0, passes = 0, kv_bytes = 0;
+    uint64_t weight_bytes_read = 0, tokens = 0, head_rows = 0, passes = 0, kv_bytes = 0, pair_rows = 0;
 };
 
 // Keys and values of one sequence in one layer, laid out as the products want them. With `size` 4 (f32) or 2 (f16)

@@ -41,7 +41,7 @@ T choose(const std::string& name, const std::vector<std::pair<const char*, T>>& 
 const std::vector<std::pair<const char*, Activation>> kActivationNames = {
     {"silu", Activation::silu}, {"gelu", Activation::gelu}, {"gelu_tanh", Activation::gelu_tanh}, {"relu", Activation::relu}};
 const std::vector<std::pair<const char*, Pooling>> kPoolingNames = {
-    {"first", Pooling::first}, {"mean", Pooling::mean}, {"last", Pooling::last}};
+    {"first", Pooling::first}, {"mean", Pooling::mean}, {"last", Pooling::last}, {"mean_before_norm", Pooling::mean_before_norm}};
 
 bool or_false(const Json* value) { return value && !value->is_null() && value->boolean(); }
 
@@ -106,6 +106,8 @@ void read_own(ModelSpec& spec, const File& file, std::string_view text) {
         spec.positions = bounded(rows->integer(), kMostContext, "embedding.positions");
     if (const Json* rows = embedding.find("token_types"); rows && !rows->is_null())
         spec.token_types = bounded(rows->integer(), 1 << 16, "embedding.token_types");
+    if (const Json* rows = embedding.find("bigrams"); rows && !rows->is_null())
+        spec.bigrams = bounded(rows->integer(), kMostVocabulary, "embedding.bigrams");
     spec.embedding_norm = or_false(embedding.find("norm"));
     spec.layer_norm = choose<bool>(norm.at("kind").string(), {{"rms", false}, {"layer", true}}, "norm.kind");
     spec.post_norm = choose<bool>(norm.at("placement").string(), {{"pre", false}, {"post", true}}, "norm.placement");
@@ -281,6 +283,10 @@ void check(const ModelSpec& spec) {
             refuse("all heads together are at most " + std::to_string(kMostFeedForward) + " wide",
                    std::to_string((int64_t)layer.heads * layer.head_width), place);
     }
+    // A pass of a language model may begin in the middle of a text, where the token before is not known.
+    if (spec.bigrams && !spec.classifier) refuse("bigrams need whole texts: the head is a classifier", "a language model", "embedding.bigrams");
+    if (spec.classifier && spec.pooling == Pooling::mean_before_norm && spec.post_norm)
+        refuse("pooling mean_before_norm needs a norm after the last layer", "norms of placement post", "the head");
     if (spec.classifier && spec.labels.size() < 2)
         refuse("a classifier has at least two labels", std::to_string(spec.labels.size()), "the head");
     if (!spec.classifier && !spec.causal) refuse("a language model is causal", "a bidirectional one", "the head");

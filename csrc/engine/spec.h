@@ -12,7 +12,7 @@
 
 namespace sw {
 
-enum class Pooling { first, mean, last };
+enum class Pooling { first, mean, last, mean_before_norm };
 
 struct LayerSpec {
     int heads = 0;
@@ -35,6 +35,7 @@ struct ModelSpec {
     int vocabulary = 0;
     int positions = 0;        // rows of the learned table; 0: rotary
     int token_types = 0;      // rows of the segment table; 0: none
+    int bigrams = 0;          // rows of the table of token pairs; 0: none
     bool embedding_norm = false;
     bool layer_norm = false;  // else RMS
     float epsilon = 1e-5f;
@@ -49,6 +50,7 @@ struct ModelSpec {
     bool pooler = false;
     bool output_bias = false;
     std::vector<std::string> labels;
+    bool averages() const { return classifier && (pooling == Pooling::mean || pooling == Pooling::mean_before_norm); }
     float temperature = 1.0f;
     bool own = false;         // read from smallwright.model
 

@@ -87,6 +87,10 @@ Weights Weights::load(const File& file, const ModelSpec& spec) {
     Weights weights;
     const Loader load{file, spec, weights};
     const Tensor& table = load.expect_rows("token_embd.weight", spec.width, spec.vocabulary);
+    if (spec.bigrams) {
+        weights.bigrams = &load.expect_rows("bigram_embd.weight", spec.width, spec.bigrams);
+        weights.parameters += (uint64_t)spec.bigrams * spec.width;
+    }
     if (spec.positions) {
         const Tensor& positions = load.expect_rows("position_embd.weight", spec.width, spec.positions);
         if (positions.type == Type::f32) {

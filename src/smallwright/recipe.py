@@ -83,6 +83,10 @@ class Recipe(BaseModel):
             raise ValueError("distill.transfer_rows needs task.kind: classify and a teacher. Leave it out, or add one")
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
             raise ValueError("teacher.ensemble is for task.kind: classify. Leave it out")
+        if self.task.kind == "generate" and (self.student.bigrams or (self.teacher and self.teacher.bigrams)):
+            raise ValueError("bigrams are for task.kind: classify. Leave them out")
+        if self.student.source == "teacher" and self.student.bigrams:
+            raise ValueError("student.bigrams is for from: scratch. Leave it out")
         return self
 
     @classmethod

@@ -10,7 +10,7 @@ import pytest
 from tests.parity.tiny_packages import LABELS, TYPES, decoder_spec, encoder_spec, write_own
 
 from smallwright.run import _engine, load
-from smallwright.spec import AttentionSpec, FeedForwardSpec, HeadSpec, LayerSpec, ModelSpec
+from smallwright.spec import AttentionSpec, EmbeddingSpec, FeedForwardSpec, HeadSpec, LayerSpec, ModelSpec
 
 ISAS = _engine._kernels.available()
 
@@ -26,10 +26,18 @@ def _causal_classifier() -> ModelSpec:
     return decoder_spec(layers=(layer, layer), heads={"intent": head})
 
 
+def _pairs() -> ModelSpec:
+    layer = LayerSpec(AttentionSpec(2, 2, 32), FeedForwardSpec(96))
+    head = HeadSpec("classifier", pooling="mean_before_norm", labels=LABELS)
+    embedding = EmbeddingSpec(vocabulary=101, bigrams=64)
+    return decoder_spec(causal=False, embedding=embedding, layers=(layer, layer), heads={"intent": head})
+
+
 SPECS = {
     "encoder": encoder_spec(),
     "mean": encoder_spec(heads={"intent": HeadSpec("classifier", pooling="mean", labels=LABELS)}),
     "causal_classifier": _causal_classifier(),
+    "pairs": _pairs(),
 }
 
 
@@ -113,6 +121,7 @@ def test_counters_tell_what_was_done(tmp_path: Path) -> None:
         "head_rows": 2,
         "passes": 1,
         "kv_bytes": 0,
+        "pair_rows": 0,
     }
 
 

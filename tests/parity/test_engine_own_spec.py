@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,26 @@ def _pre_norm_encoder() -> ModelSpec:
     )
 
 
+def _pair_encoder() -> ModelSpec:
+    """What the presets are when a recipe asks for pairs. 61 rows for 97 * 98 pairs: most rows are shared."""
+    return replace(
+        _pre_norm_encoder(),
+        embedding=EmbeddingSpec(vocabulary=97, bigrams=61),
+        heads={"intent": HeadSpec("classifier", pooling="mean_before_norm", labels=LABELS)},
+    )
+
+
+def _pair_bert() -> ModelSpec:
+    """Pairs beside learned positions and norms behind the layers, in a table with room for most."""
+    return encoder_spec(embedding=EmbeddingSpec(97, positions=48, token_types=2, norm=True, bigrams=5000))
+
+
 DECODERS = {"grouped": decoder_spec, "relu": _relu_decoder, "post": _post_norm_decoder}
 ENCODERS = {
     "bert": encoder_spec,
     "pre": _pre_norm_encoder,
+    "pairs": _pair_encoder,
+    "pairs, post": _pair_bert,
     "last": lambda: encoder_spec(heads={"intent": HeadSpec("classifier", pooling="last", labels=LABELS)}),
 }
 
@@ -171,3 +188,13 @@ def test_not_a_number_is_an_error(tmp_path: Path) -> None:
         with load(path, threads=1) as package, pytest.raises(EngineError, match="must be numbers") as caught:
             package.classify_tokens([[1, 2, 3]])
         assert caught.value.kind == "nan_logits"
+
+
+def test_counters_say_how_many_pairs_were_read(tmp_path: Path) -> None:
+    texts = [[5, 5, 7], [7], [1, 2, 3, 4]]
+    for spec, rows in ((_pair_encoder(), 8), (_pre_norm_encoder(), 0)):
+        path = tmp_path / f"{rows}.gguf"
+        write_own(path, spec, "f32")
+        with load(path, threads=1) as package:
+            package.classify_tokens(texts)
+            assert package.counters()["pair_rows"] == rows

@@ -48,6 +48,11 @@ CLASSIFIERS = {
     "bert, mean": encoder(pooling="mean", pooler=False),
     "own, bert with the last token": encoder(pooling="last"),
     "own, causal": decoder(heads=CLASSES),
+    "own, pairs": decoder(
+        causal=False,
+        embedding=EmbeddingSpec(440, bigrams=320),
+        heads={"intent": replace(CLASSES["intent"], pooling="mean_before_norm")},
+    ),
     "own, bidirectional rotary": decoder(causal=False, heads={"intent": replace(CLASSES["intent"], pooling="mean")}),
 }
 SPECS = DECODERS | CLASSIFIERS

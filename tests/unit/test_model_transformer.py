@@ -53,6 +53,11 @@ SPECS = {
         norm=NormSpec("layer", 1e-12, "post"),
         heads={CLASSIFIER: HeadSpec("classifier", pooler=True, labels=LABELS)},
     ),
+    "encoder-pairs": make_spec(
+        causal=False,
+        embedding=EmbeddingSpec(50, bigrams=300),
+        heads={CLASSIFIER: HeadSpec("classifier", pooling="mean_before_norm", labels=LABELS)},
+    ),
     "tied": make_spec(heads={LANGUAGE_MODEL: HeadSpec("language_model", tied=True)}),
     "no-head": make_spec(heads={}),
     "last-no-bias": make_spec(heads={"x": HeadSpec("classifier", pooling="last", output_bias=False, labels=LABELS)}),

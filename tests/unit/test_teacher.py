@@ -12,7 +12,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from smallwright.data.row import Row
 from smallwright.errors import CheckpointError, DataError, RecipeError
-from smallwright.model import load_hf, load_model
+from smallwright.model import Transformer, load_hf, load_model, preset, preset_classifier
 from smallwright.teacher import answers as answers_module
 from smallwright.teacher.answers import answer_logits
 from smallwright.teacher.fit import TEACHER_FOLDER, fit_teacher
@@ -181,6 +181,17 @@ def test_used_tokens_trains_as_the_whole_table_does(tmp_path: Path) -> None:
         results.append(model.state_dict())
     for name, tensor in results[0].items():
         torch.testing.assert_close(results[1][name], tensor, atol=1e-6, rtol=1e-5, msg=name)
+
+
+def test_pairs_are_those_of_the_tokens_own_numbers(tmp_path: Path) -> None:
+    """A model that learned on renumbered tokens would read other rows of its pairs afterwards."""
+    heads = {"classifier": preset_classifier(LABELS)}
+    model = Transformer(preset("pico", vocabulary=40, causal=False, heads=heads, context=16, bigrams=64)).eval()
+    sequences = [np.array([7, 9, 30], np.int32), np.array([9, 7], np.int32)]
+    outside = [model.classify(torch.tensor(sequence[None]).long()) for sequence in sequences]
+    with UsedTokens(model, sequences) as used:
+        inside = [model.classify(torch.tensor(used.renumber(sequence)[None]).long()) for sequence in sequences]
+    torch.testing.assert_close(inside, outside)
 
 
 class CountingModel(torch.nn.Module):

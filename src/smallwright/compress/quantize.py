@@ -77,7 +77,7 @@ def plan_formats(
     Args:
         spec: the model.
         default: format of the matrices.
-        embedding: format of the token table, None: ``default``.
+        embedding: format of the tables of tokens and token pairs, None: ``default``.
         head: format of the heads' output matrices, None: as said above.
     Returns:
         {tensor name: format} for every tensor of ``list_tensors(spec)``.
@@ -90,7 +90,7 @@ def plan_formats(
         choice = default
         if not tensor.matrix:
             choice = "f32"
-        elif tensor.name == "embedding.tokens.weight":
+        elif tensor.name.startswith("embedding."):
             choice = embedding or default
         elif tensor.name in outputs:
             gentle = "q8_0" if default == "q4_0" and outputs[tensor.name] == "classifier" else default

@@ -24,7 +24,8 @@ class QuantizeSettings(BaseModel):
         description="Storage of every matrix: q8_0 (8.5 bits a weight), q4_0 (4.5), f16 or f32.",
     )
     embedding: FormatName | None = Field(
-        default=None, description="Storage of the token table; None: as `format`. A tied output shares it."
+        default=None,
+        description="Storage of the tables of tokens and token pairs; None: as `format`. A tied output shares it.",
     )
     head: FormatName | None = Field(
         default=None,

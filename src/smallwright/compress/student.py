@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from smallwright.errors import RecipeError
-from smallwright.spec import HeadSpec, ModelSpec
+from smallwright.spec import MOST_BIGRAMS, HeadSpec, ModelSpec
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
@@ -32,6 +32,12 @@ class StudentSettings(BaseModel):
         description="scratch: a preset; teacher: the teacher's own weights, fewer layers",
     )
     preset: str = Field(default="nano", description="from scratch: a row of model/presets.py")
+    bigrams: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_BIGRAMS,
+        description="from scratch: rows of a table of token pairs, added to the tokens' own; None: no such table",
+    )
     layers: int | tuple[int, ...] | None = Field(
         default=None, description="from teacher: how many layers, or which ones; None: every second one"
     )
@@ -70,7 +76,14 @@ def make_student(
     from smallwright.model import Transformer, preset, seeded
 
     if settings.source == "scratch":
-        spec = preset(settings.preset, vocabulary=vocabulary, causal=causal, heads=heads, context=settings.context)
+        spec = preset(
+            settings.preset,
+            vocabulary=vocabulary,
+            causal=causal,
+            heads=heads,
+            context=settings.context,
+            bigrams=settings.bigrams,
+        )
         with seeded(seed):
             return Transformer(spec)
     if teacher is None:

@@ -39,6 +39,11 @@ def trim_vocabulary(
     size = spec.embedding.vocabulary
     if tokens.ndim != 1 or tokens.size == 0 or len(np.unique(tokens)) != tokens.size:
         raise ModelSpecError(f"kept tokens must be distinct and at least one. Got an array of shape {tokens.shape}.")
+    if spec.embedding.bigrams is not None and tokens.size != size:
+        raise ModelSpecError(
+            f"a model with a table of token pairs keeps all its tokens, whose numbers choose the rows. Got "
+            f"{tokens.size} of {size}. Use tokenizer.trim: false, or a teacher without bigrams."
+        )
     if int(tokens.min()) < 0 or int(tokens.max()) >= size:
         raise ModelSpecError(
             f"kept tokens must be from 0 to {size - 1}. Got {int(tokens.min())} to {int(tokens.max())}. "

@@ -7,7 +7,7 @@ Not here: training, compression, the engine.
 from smallwright.model.checkpoint import load_checkpoint, load_model, read_spec, save_checkpoint, save_model
 from smallwright.model.heads import CLASSIFIER, LANGUAGE_MODEL
 from smallwright.model.load_hf import describe_hf, load_hf
-from smallwright.model.presets import preset
+from smallwright.model.presets import preset, preset_classifier
 from smallwright.model.save_hf import save_hf
 from smallwright.model.transformer import State, Transformer, seeded
 
@@ -21,6 +21,7 @@ __all__ = [
     "load_hf",
     "load_model",
     "preset",
+    "preset_classifier",
     "read_spec",
     "save_checkpoint",
     "save_hf",

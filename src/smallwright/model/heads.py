@@ -39,9 +39,14 @@ class ClassifierHead(nn.Module):
         self.output = nn.Linear(width, len(spec.labels), bias=spec.output_bias)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, hidden: Tensor, lengths: Tensor) -> Tensor:
-        """Logits (B, C) float32 of hidden states (B, T, D), of which row b has ``lengths[b]`` real tokens."""
+    def forward(self, hidden: Tensor, lengths: Tensor, norm: nn.Module | None = None) -> Tensor:
+        """Logits (B, C) float32 of hidden states (B, T, D), of which row b has ``lengths[b]`` real tokens.
+
+        ``norm``: what the pooled vectors pass first, in models whose hidden states have not passed it themselves.
+        """
         pooled = pool(hidden, lengths, self.pooling)
+        if norm is not None:
+            pooled = norm(pooled)
         if self.pooler is not None:
             pooled = torch.tanh(self.pooler(pooled))
         return self.output(self.dropout(pooled)).float()
@@ -53,7 +58,7 @@ def pool(hidden: Tensor, lengths: Tensor, pooling: str) -> Tensor:
     Args:
         hidden: (B, T, D).
         lengths: (B,) int64 in 1..T; positions from there on are padding and have no influence.
-        pooling: ``first``, ``mean`` or ``last``.
+        pooling: ``first``, ``mean`` (``mean_before_norm`` is the same here: the model normalises after it) or ``last``.
     Returns:
         (B, D).
     """

@@ -119,13 +119,17 @@ class Transformer(nn.Module):
         Raises:
             ModelSpecError: more tokens than the context, or a state for a model that is not causal.
         """
+        x = self._run_layers(tokens, lengths, state)
+        return x if self.norm is None else self.norm(x)
+
+    def _run_layers(self, tokens: Tensor, lengths: Tensor | None, state: State | None = None) -> Tensor:
         start = state[0].length if state else 0
         self._check_pass(tokens, start, state)
         layout = self._plan(tokens, lengths, start)
         x = self.dropout(self.embedding(tokens, start))
         for index, layer in enumerate(self.layers):
             x = layer(x, layout, state[index] if state else None)
-        return x if self.norm is None else self.norm(x)
+        return x
 
     def start(self) -> State:
         """An empty state for ``hidden`` and ``logits``, one entry a layer."""
@@ -139,7 +143,10 @@ class Transformer(nn.Module):
         """
         if lengths is None:
             lengths = torch.full((tokens.shape[0],), tokens.shape[1], device=tokens.device)
-        return self.heads[self.find_head("classifier", head)](self.hidden(tokens, lengths), lengths)
+        name = self.find_head("classifier", head)
+        if self.spec.heads[name].pooling == "mean_before_norm":
+            return self.heads[name](self._run_layers(tokens, lengths), lengths, self.norm)
+        return self.heads[name](self.hidden(tokens, lengths), lengths)
 
     def logits(self, tokens: Tensor, *, state: State | None = None, head: str | None = None) -> Tensor:
         """Logits over the vocabulary (B, T, V) float32 of tokens (B, T); see ``hidden``.

@@ -110,6 +110,7 @@ def _is_bert(spec: ModelSpec) -> bool:
         and spec.embedding.positions is not None
         and spec.embedding.token_types is not None
         and spec.embedding.norm
+        and spec.embedding.bigrams is None
         and (spec.norm.kind, spec.norm.placement) == ("layer", "post")
         and (feedforward.kind, feedforward.activation) == ("plain", "gelu")
         and not mixer.qk_norm

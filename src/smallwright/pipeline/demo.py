@@ -19,7 +19,7 @@ from smallwright.pipeline.stage import write_atomically
 from smallwright.recipe import Recipe
 from smallwright.run import load
 
-TRAINING_ROWS, VALIDATION_ROWS, SEED = 12_000, 1_000, 1
+TRAINING_ROWS, SEED = 24_000, 1
 ASKED = (
     "it's getting a bit chilly in here",
     "could you make sure the front door is locked tonight",
@@ -40,11 +40,10 @@ def build_demo(*, out: str | Path = "out", overrides: Sequence[str] = (), quiet:
     home = Path(out) / "smart-home"
     rows = home / "rows"
     rows.mkdir(parents=True, exist_ok=True)
-    for name, count, seed in (("train", TRAINING_ROWS, SEED), ("validation", VALIDATION_ROWS, SEED + 1)):
-        lines = (json.dumps(row, ensure_ascii=False) for row in generate(count, seed))
-        write_atomically(rows / f"{name}.jsonl", "".join(f"{line}\n" for line in lines))
+    lines = (json.dumps(row, ensure_ascii=False) for row in generate(TRAINING_ROWS, SEED))
+    write_atomically(rows / "train.jsonl", "".join(f"{line}\n" for line in lines))
     folder = resources.files("smallwright.demo")
-    for name in ("commands.jsonl", "out_of_scope.jsonl"):
+    for name in ("validation.jsonl", "commands.jsonl", "out_of_scope.jsonl"):
         write_atomically(rows / name, (folder / name).read_text(encoding="utf-8"))
     document = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
     recipe = Recipe.from_mapping(document, root=home, overrides=overrides, place="the demo's recipe")

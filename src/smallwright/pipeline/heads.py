@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from smallwright.model import CLASSIFIER, LANGUAGE_MODEL
+from smallwright.model import CLASSIFIER, LANGUAGE_MODEL, preset_classifier
 from smallwright.spec import HeadSpec
 
 
@@ -12,9 +12,9 @@ def make_heads(kind: str, labels: Sequence[str]) -> dict[str, HeadSpec]:
     """The one head of a model from scratch.
 
     Args:
-        kind: ``classify`` (the mean of the hidden states, then the classes) or ``generate`` (tied to the token table).
+        kind: ``classify`` (the presets' classifier) or ``generate`` (tied to the token table).
         labels: the classes, in order; ignored for generation.
     """
     if kind == "generate":
         return {LANGUAGE_MODEL: HeadSpec(kind="language_model", tied=True)}
-    return {CLASSIFIER: HeadSpec(kind="classifier", pooling="mean", labels=tuple(labels))}
+    return {CLASSIFIER: preset_classifier(labels)}

@@ -132,6 +132,7 @@ def _teacher_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> M
         causal=causal,
         heads=make_heads(recipe.task.kind, labels),
         context=context,
+        bigrams=recipe.teacher.bigrams,
     )
 
 
@@ -149,6 +150,7 @@ def _student_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teac
         causal=causal,
         heads=make_heads(recipe.task.kind, labels),
         context=recipe.student.context,
+        bigrams=recipe.student.bigrams,
     )
 
 

@@ -196,7 +196,7 @@ class Package:
         return _stream(session, _clean([prompt])[0], arguments)
 
     def counters(self) -> dict[str, int]:
-        """What the engine did since opening: weight_bytes_read, tokens, head_rows, passes, kv_bytes."""
+        """What the engine did since opening: weight_bytes_read, tokens, head_rows, passes, kv_bytes, pair_rows."""
         return dict(self._opened().counters())
 
     def _opened(self) -> Any:

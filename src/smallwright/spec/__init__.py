@@ -5,6 +5,7 @@ Not here: any decision, any torch, any pydantic.
 """
 
 from smallwright.spec.model import (
+    MOST_BIGRAMS,
     AttentionSpec,
     EmbeddingSpec,
     FeedForwardSpec,
@@ -15,6 +16,7 @@ from smallwright.spec.model import (
 )
 
 __all__ = [
+    "MOST_BIGRAMS",
     "AttentionSpec",
     "EmbeddingSpec",
     "FeedForwardSpec",

@@ -18,7 +18,8 @@ NORM_KINDS = ("rms", "layer")
 POSITION_KINDS = ("rotary", "learned")
 ACTIVATIONS = ("silu", "gelu", "gelu_tanh", "relu")
 HEAD_KINDS = ("language_model", "classifier")
-POOLINGS = ("first", "mean", "last")
+MOST_BIGRAMS = 1 << 24  # rows of a table of token pairs; the engine refuses more
+POOLINGS = ("first", "mean", "last", "mean_before_norm")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class EmbeddingSpec:
 
     ``positions``: rows of a learned position table, None where positions are rotary.
     ``token_types``: rows of BERT's segment table (row 0 is always the one used), None where there is none.
+    ``bigrams``: rows of a table of pairs, each token with the one before it, hashed to a row; None where there is none.
     ``norm``: whether the sum passes a norm of the model's kind before the first layer (BERT does).
     """
 
@@ -46,6 +48,7 @@ class EmbeddingSpec:
     positions: int | None = None
     token_types: int | None = None
     norm: bool = False
+    bigrams: int | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,9 @@ class HeadSpec:
 
     ``language_model``: logits over the vocabulary; ``tied`` shares the token table.
     ``classifier``: ``pooling`` picks or averages the hidden states, ``pooler`` adds a (D, D) tanh layer (BERT's),
-    then a (classes, D) output with bias. ``labels`` are the classes in order.
+    then a (classes, D) output with bias. ``labels`` are the classes in order. ``mean_before_norm`` averages what the
+    last layer leaves and normalises the average: a token that says little then weighs little, where ``mean`` gives
+    each the same weight.
     """
 
     kind: str
@@ -200,11 +205,22 @@ def _check(spec: ModelSpec) -> None:
         _require(
             spec.embedding.positions >= spec.context, "learned positions cover the context", spec.context, "context"
         )
+    if spec.embedding.bigrams is not None:
+        rows, kinds = spec.embedding.bigrams, {head.kind for head in spec.heads.values()}
+        _require(0 < rows <= MOST_BIGRAMS, f"bigrams must be from 1 to {MOST_BIGRAMS}", rows, "embedding")
+        # A pass of a language model may begin in the middle of a text, where the token before is not known.
+        _require(kinds <= {"classifier"}, "bigrams need whole texts: heads are classifiers", sorted(kinds), "embedding")
     for index, layer in enumerate(spec.layers):
         _check_layer(layer, f"layers.{index}", rotary=spec.rotary_base is not None)
     for name, head in spec.heads.items():
         _require(head.kind in HEAD_KINDS, f"head kind must be one of {HEAD_KINDS}", head.kind, f"heads.{name}")
         _require(head.pooling in POOLINGS, f"pooling must be one of {POOLINGS}", head.pooling, f"heads.{name}")
+        _require(
+            head.pooling != "mean_before_norm" or spec.norm.placement == "pre",
+            "pooling mean_before_norm needs a norm after the last layer (placement pre)",
+            spec.norm.placement,
+            f"heads.{name}",
+        )
         if head.kind == "classifier":
             _require(len(set(head.labels)) >= 2, "a classifier has at least two labels", head.labels, f"heads.{name}")
 

@@ -35,6 +35,8 @@ def list_tensors(spec: ModelSpec) -> list[TensorSpec]:
     out: list[TensorSpec] = []
     width = spec.width
     _matrix(out, "embedding.tokens", "token_embd", (spec.embedding.vocabulary, width))
+    if spec.embedding.bigrams is not None:
+        _matrix(out, "embedding.bigrams", "bigram_embd", (spec.embedding.bigrams, width))
     if spec.embedding.positions is not None:
         out.append(_plain("embedding.positions.weight", "position_embd.weight", (spec.embedding.positions, width)))
     if spec.embedding.token_types is not None:

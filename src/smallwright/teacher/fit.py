@@ -17,10 +17,19 @@ from tokenizers import Tokenizer
 
 from smallwright.data.row import Row
 from smallwright.errors import CheckpointError, DataError, RecipeError
-from smallwright.model import CLASSIFIER, Transformer, describe_hf, load_hf, preset, save_hf, save_model, seeded
+from smallwright.model import (
+    CLASSIFIER,
+    Transformer,
+    describe_hf,
+    load_hf,
+    preset,
+    preset_classifier,
+    save_hf,
+    save_model,
+    seeded,
+)
 from smallwright.model.checkpoint_files import CONFIG, read_json
 from smallwright.model.save_hf import SPECIAL_TOKENS
-from smallwright.spec import HeadSpec
 from smallwright.teacher.settings import TeacherSettings
 from smallwright.teacher.table import UsedTokens
 from smallwright.tokenizer.encode import encode_texts
@@ -76,7 +85,7 @@ def fit_teacher(
         tokenizer_file = folder / TOKENIZER
     else:
         folder, tokenizer_file = None, _need_tokenizer(tokenizer)
-        model = _build(settings.preset, load_tokenizer(tokenizer_file).get_vocab_size(), labels, context, seed)
+        model = _build(settings, load_tokenizer(tokenizer_file).get_vocab_size(), labels, context, seed)
     result = None
     if settings.finetune is not None:
         reader = load_tokenizer(tokenizer_file)
@@ -108,10 +117,17 @@ def _load(folder: Path, labels: Sequence[str], *, trained: bool, seed: int) -> T
     return load_hf(folder, labels=labels)
 
 
-def _build(name: str, vocabulary: int, labels: Sequence[str], context: int, seed: int) -> Transformer:
-    heads = {CLASSIFIER: HeadSpec(kind="classifier", pooling="mean", labels=tuple(labels))}
+def _build(settings: TeacherSettings, vocabulary: int, labels: Sequence[str], context: int, seed: int) -> Transformer:
+    spec = preset(
+        settings.preset,
+        vocabulary=vocabulary,
+        causal=False,
+        heads={CLASSIFIER: preset_classifier(labels)},
+        context=context,
+        bigrams=settings.bigrams,
+    )
     with seeded(seed):
-        return Transformer(preset(name, vocabulary=vocabulary, causal=False, heads=heads, context=context))
+        return Transformer(spec)
 
 
 def _need_tokenizer(tokenizer: Path | None) -> Path:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from smallwright.spec import MOST_BIGRAMS
 from smallwright.train.settings import TrainSettings
 
 FROM_SCRATCH = {"epochs": 20, "learning_rate": 1e-3, "head_scale": 1.0, "weight_decay": 0.05}
@@ -36,6 +37,12 @@ class TeacherSettings(BaseModel):
     )
     path: str | None = Field(default=None, description="hf: folder with config.json, model.safetensors, tokenizer.json")
     preset: str = Field(default="small", description="scratch: a row of model/presets.py")
+    bigrams: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_BIGRAMS,
+        description="from scratch: rows of a table of token pairs, added to the tokens' own; None: no such table",
+    )
     finetune: TrainSettings | None = Field(
         default=None,
         description="hf: how to train it on the rows; None: it is a classifier of these labels, used as it is. "
@@ -59,4 +66,6 @@ class TeacherSettings(BaseModel):
             raise ValueError("teacher.from: hf needs a path. Give the folder, or use from: scratch")
         if self.source == "scratch" and self.path is not None:
             raise ValueError("teacher.from: scratch has no path. Remove it, or use from: hf")
+        if self.source == "hf" and self.bigrams is not None:
+            raise ValueError("teacher.bigrams is for from: scratch. Remove it")
         return self

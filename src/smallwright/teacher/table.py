@@ -24,13 +24,16 @@ class UsedTokens:
     """A context manager: inside, the model reads renumbered tokens; afterwards, it has its whole table, trained, again.
 
     Args:
-        model: without a language-model head (whose softmax needs every row).
+        model: without a language-model head (whose softmax needs every row). One with a table of token pairs keeps all.
         sequences: all that the model will read inside.
     """
 
     def __init__(self, model: Transformer, sequences: Sequence[NDArray[np.integer]]) -> None:
         self.table: nn.Embedding = model.embedding.tokens
-        self.used = np.unique(np.concatenate(sequences)).astype(np.int64)
+        if model.embedding.bigrams is None:
+            self.used = np.unique(np.concatenate(sequences)).astype(np.int64)
+        else:  # the rows of pairs are chosen by the tokens' own numbers
+            self.used = np.arange(self.table.num_embeddings)
 
     def __enter__(self) -> UsedTokens:
         self._whole = self.table.weight.data
