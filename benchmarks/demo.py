@@ -1,4 +1,4 @@
-"""Does the demo's file understand what people wrote by hand, and is it small and fast?
+"""Does the demo's file understand hand-written commands, and is it small and fast?
 
 Runs ``smallwright demo`` from nothing in a process of its own and reads the report of the shipped file.
 """
@@ -19,7 +19,7 @@ from smallwright.evaluate.report import read_report
 def main() -> None:
     """Run the demo and check."""
     argparse.ArgumentParser(description=__doc__).parse_args()
-    claims = Claims("demo", "Does the demo's file understand what people wrote by hand, and is it small and fast?")
+    claims = Claims("demo", "Does the demo's file understand hand-written commands, and is it small and fast?")
     with tempfile.TemporaryDirectory() as folder:
         began = time.monotonic()
         done = subprocess.run([sys.executable, "-m", "smallwright", "demo", "--out", folder], text=True)

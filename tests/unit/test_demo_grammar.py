@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections import Counter
+from importlib import resources
 
 import pytest
 
@@ -217,3 +218,18 @@ def test_unbalanced_templates_are_refused(template: str) -> None:
 def test_slots_in_a_circle_are_refused() -> None:
     with pytest.raises(RecursionError, match="circle"):
         Expander({"a": "{b}", "b": "{a}"}).expand("{a}", random.Random(0))
+
+
+def test_hand_written_sets_know_the_intents_and_share_no_text() -> None:
+    """What judges the demo (commands) is neither what chooses its checkpoints (validation) nor out of scope."""
+    folder = resources.files("smallwright.demo")
+    sets = {
+        name: [json.loads(line) for line in (folder / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+        for name in ("commands", "validation", "out_of_scope")
+    }
+    for name, least in (("commands", 300), ("validation", 500)):
+        counts = Counter(row["label"] for row in sets[name])
+        assert set(counts) == set(grammar.INTENTS) and min(counts.values()) >= 10 and counts.total() >= least
+    assert len(sets["out_of_scope"]) >= 60
+    texts = [re.sub(r"[^a-z0-9 ]", "", row["text"].lower()) for rows in sets.values() for row in rows]
+    assert [text for text, count in Counter(texts).items() if count > 1] == []
