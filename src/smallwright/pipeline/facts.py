@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from smallwright.evaluate.report import (
     BuildStage,
@@ -17,10 +15,8 @@ from smallwright.evaluate.report import (
     DataSummary,
     Leakage,
     PackageFacts,
-    Report,
     TrainingCurve,
     TrainingPoint,
-    read_report,
 )
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.stage import Outcome
@@ -29,19 +25,6 @@ from smallwright.recipe import Recipe
 from smallwright.run import load
 
 METRICS = "training/metrics.jsonl"
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The finished report stage: its folder holds report.json and report.html."""
-
-    folder: Path
-    report: Report
-
-
-def read_judged(outcome: Outcome) -> Judged:
-    """Open what a report stage left."""
-    return Judged(outcome.folder, read_report(outcome.folder / "report.json"))
 
 
 def package_facts(recipe: Recipe, package: Outcome) -> PackageFacts:

@@ -9,9 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -20,21 +17,13 @@ from smallwright.evaluate import metrics
 from smallwright.evaluate.baselines import majority_label
 from smallwright.evaluate.budget import Measurements, judge
 from smallwright.evaluate.cost import Cost, Predictions, measure_classifiers, predict
-from smallwright.evaluate.environment import describe_machine
 from smallwright.evaluate.linear import LINEAR_NAME
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import ClassifierQuality, classifier_quality
-from smallwright.evaluate.report import Neighbour, Report, write_report
+from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.classify import Classifier
-from smallwright.pipeline.facts import (
-    Judged,
-    build_stages,
-    compression_steps,
-    data_summary,
-    package_facts,
-    read_judged,
-    training_curves,
-)
+from smallwright.pipeline.facts import package_facts
+from smallwright.pipeline.report import Judged, describe_build, run_report
 from smallwright.pipeline.rows import read_labels, read_split, read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER
 from smallwright.pipeline.stage import Outcome
@@ -60,19 +49,14 @@ class _Answers:
 def judge_classifier(recipe: Recipe, shop: Workshop, made: Classifier) -> Judged:
     """Run the report stage."""
     baseline = made.linear if recipe.evaluate.baseline else None
-
-    def run(folder: Path) -> Mapping[str, Any]:
-        report = _report(recipe, shop, made, baseline)
-        write_report(report, folder)
-        return {"verdict": report.verdict.headline}
-
-    settings = {"evaluate": recipe.evaluate.model_dump(mode="json"), "budget": recipe.budget.model_dump(mode="json")}
-    inputs: dict[str, str | Outcome] = {"package": made.package, "data": made.data}
-    if made.answers is not None and made.teacher_package is not None:
-        inputs |= {"answers": made.answers, "teacher-package": made.teacher_package}
-    if baseline is not None:
-        inputs["linear"] = baseline
-    return read_judged(shop.run("report", run, settings=settings, inputs=inputs))
+    inputs = {
+        "package": made.package,
+        "data": made.data,
+        "answers": made.answers,
+        "teacher-package": made.teacher_package,
+        "linear": baseline,
+    }
+    return run_report(recipe, shop, inputs, lambda: _report(recipe, shop, made, baseline))
 
 
 def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome | None) -> Report:
@@ -98,21 +82,13 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
         ),
     )
     return Report(
-        name=recipe.name,
-        task="classify",
+        **describe_build(recipe, shop, made, measure="accuracy"),
         verdict=verdict,
         package=package,
         neighbours=_neighbours(recipe, made, baseline, answers, costs, expected),
         costs=tuple(costs.values()),
-        data=data_summary(made.data),
-        machine=describe_machine(),
         quality=quality,
-        training=training_curves({"teacher": made.teacher, "student": made.student}, "accuracy"),
-        compression=tuple(compression_steps(recipe, made.package, made.teacher, made.student)),
-        build=build_stages(shop),
-        provenance={"recipe": recipe.name, "seed": str(recipe.seed), "training threads": str(shop.cores)},
         notes=_warn(quality, answers, expected),
-        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
 

@@ -7,9 +7,7 @@ Not here: metrics and measuring themselves (evaluate/).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,25 +15,16 @@ from smallwright.errors import DataError
 from smallwright.evaluate.baselines import NgramScore, choose_ngram
 from smallwright.evaluate.budget import Measurements, judge
 from smallwright.evaluate.cost import Cost, generate_samples, measure_generators, score_text
-from smallwright.evaluate.environment import describe_machine
 from smallwright.evaluate.metrics import LanguageScore, language_score
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import LanguageQuality, Sample
-from smallwright.evaluate.report import Neighbour, Report, write_report
-from smallwright.pipeline.facts import (
-    Judged,
-    build_stages,
-    compression_steps,
-    data_summary,
-    package_facts,
-    read_judged,
-    training_curves,
-)
+from smallwright.evaluate.report import Neighbour, Report
+from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
 from smallwright.pipeline.measure import cut_prompt
+from smallwright.pipeline.report import Judged, describe_build, run_report
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
-from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run import load
@@ -45,17 +34,8 @@ QUANTIZED = "teacher, quantised in our engine"
 
 def judge_generator(recipe: Recipe, shop: Workshop, made: Generator) -> Judged:
     """Run the report stage."""
-
-    def run(folder: Path) -> Mapping[str, Any]:
-        report = _report(recipe, shop, made)
-        write_report(report, folder)
-        return {"verdict": report.verdict.headline}
-
-    settings = {"evaluate": recipe.evaluate.model_dump(mode="json"), "budget": recipe.budget.model_dump(mode="json")}
-    inputs: dict[str, str | Outcome] = {"package": made.package, "data": made.data}
-    if made.teacher_package is not None:
-        inputs["teacher-package"] = made.teacher_package
-    return read_judged(shop.run("report", run, settings=settings, inputs=inputs))
+    inputs = {"package": made.package, "data": made.data, "teacher-package": made.teacher_package}
+    return run_report(recipe, shop, inputs, lambda: _report(recipe, shop, made))
 
 
 def _report(recipe: Recipe, shop: Workshop, made: Generator) -> Report:
@@ -73,14 +53,11 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator) -> Report:
     own = costs["package"]
     verdict = judge(recipe.budget, Measurements(size_bytes=package.size_bytes, memory_bytes=own.added_rss_bytes))
     return Report(
-        name=recipe.name,
-        task="generate",
+        **describe_build(recipe, shop, made, measure="perplexity"),
         verdict=verdict,
         package=package,
         neighbours=_neighbours(recipe, made, score, teacher_score, ngram, costs),
         costs=tuple(costs.values()),
-        data=data_summary(made.data),
-        machine=describe_machine(),
         language=LanguageQuality(
             score=score,
             reference=teacher_score,
@@ -88,11 +65,6 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator) -> Report:
             ngram_bits_per_byte=None if ngram is None else ngram.bits_per_byte,
             samples=_samples(recipe, package_path, test),
         ),
-        training=training_curves({"teacher": made.teacher, "student": made.student}, "perplexity"),
-        compression=tuple(compression_steps(recipe, made.package, made.teacher, made.student)),
-        build=build_stages(shop),
-        provenance={"recipe": recipe.name, "seed": str(recipe.seed), "training threads": str(shop.cores)},
-        created_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
     )
 
 

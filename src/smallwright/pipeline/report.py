@@ -1,0 +1,70 @@
+"""The report stage: what every judge does alike.
+
+Enters: finished stages and a function that judges them. Leaves: report.json and report.html in a stage's folder.
+Not here: the judgement (judge_classifier.py, judge_generator.py), the facts beside it (facts.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from smallwright.evaluate.environment import describe_machine
+from smallwright.evaluate.report import Report, read_report, write_report
+from smallwright.pipeline.classify import Classifier
+from smallwright.pipeline.facts import build_stages, compression_steps, data_summary, training_curves
+from smallwright.pipeline.generate import Generator
+from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.workshop import Workshop
+from smallwright.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The finished report stage: its folder holds report.json and report.html."""
+
+    folder: Path
+    report: Report
+
+
+def run_report(
+    recipe: Recipe, shop: Workshop, inputs: Mapping[str, Outcome | None], judge: Callable[[], Report]
+) -> Judged:
+    """Run the report stage, unless it stands already.
+
+    Args:
+        inputs: the stages that the judgement reads, by name; those that are None did not run.
+        judge: makes the report.
+    """
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        report = judge()
+        write_report(report, folder)
+        return {"verdict": report.verdict.headline}
+
+    settings = {"evaluate": recipe.evaluate.model_dump(mode="json"), "budget": recipe.budget.model_dump(mode="json")}
+    read = {name: outcome for name, outcome in inputs.items() if outcome is not None}
+    outcome = shop.run("report", run, settings=settings, inputs=read)
+    return Judged(outcome.folder, read_report(outcome.folder / "report.json"))
+
+
+def describe_build(recipe: Recipe, shop: Workshop, made: Classifier | Generator, *, measure: str) -> dict[str, Any]:
+    """The fields of a ``Report`` that say what was built, of what, how and where.
+
+    Args:
+        measure: which number of the training metrics is drawn.
+    """
+    return {
+        "name": recipe.name,
+        "task": recipe.task.kind,
+        "data": data_summary(made.data),
+        "machine": describe_machine(),
+        "training": training_curves({"teacher": made.teacher, "student": made.student}, measure),
+        "compression": tuple(compression_steps(recipe, made.package, made.teacher, made.student)),
+        "build": build_stages(shop),
+        "provenance": {"recipe": recipe.name, "seed": str(recipe.seed), "training threads": str(shop.cores)},
+        "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
