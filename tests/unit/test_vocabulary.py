@@ -58,3 +58,15 @@ def test_refuses_tokens_that_are_not_there(kept: list[int], message: str) -> Non
     model = _model(tied=True)
     with pytest.raises(ModelSpecError, match=message):
         trim_embedding(model, np.asarray(kept, dtype=np.int64))
+
+
+@pytest.mark.parametrize("kept", [[0, 1, 2], [1, 0, *range(2, 30)]])
+def test_refuses_to_renumber_tokens_whose_pairs_are_known(kept: list[int]) -> None:
+    """The rows of pairs are chosen by the tokens' numbers: fewer tokens, or another order, would choose other rows."""
+    layer = LayerSpec(AttentionSpec(heads=2, key_value_heads=1, head_width=8), FeedForwardSpec(width=24))
+    head = HeadSpec("classifier", pooling="mean", labels=("a", "b"))
+    spec = ModelSpec(16, 12, False, EmbeddingSpec(30, bigrams=50), (layer,), {"intent": head})
+    tensors = Transformer(spec).state_dict()
+    with pytest.raises(ModelSpecError, match="token pairs keeps all its tokens in order"):
+        trim_vocabulary(spec, tensors, np.asarray(kept))
+    assert trim_vocabulary(spec, tensors, np.arange(30))[0] == spec

@@ -33,15 +33,16 @@ def trim_vocabulary(
     Returns:
         The model over V' tokens, and its tensors (others are shared, not copied).
     Raises:
-        ModelSpecError: ``kept`` is empty, repeats a token or names one outside the vocabulary.
+        ModelSpecError: ``kept`` is empty, repeats a token or names one outside the vocabulary; or the model has a table
+            of token pairs and ``kept`` is not every token in order.
     """
     tokens = np.asarray(kept, dtype=np.int64)
     size = spec.embedding.vocabulary
     if tokens.ndim != 1 or tokens.size == 0 or len(np.unique(tokens)) != tokens.size:
         raise ModelSpecError(f"kept tokens must be distinct and at least one. Got an array of shape {tokens.shape}.")
-    if spec.embedding.bigrams is not None and tokens.size != size:
+    if spec.embedding.bigrams is not None and not np.array_equal(tokens, np.arange(size)):
         raise ModelSpecError(
-            f"a model with a table of token pairs keeps all its tokens, whose numbers choose the rows. Got "
+            f"a model with a table of token pairs keeps all its tokens in order: their numbers choose the rows. Got "
             f"{tokens.size} of {size}. Use tokenizer.trim: false, or a teacher without bigrams."
         )
     if int(tokens.min()) < 0 or int(tokens.max()) >= size:

@@ -38,6 +38,8 @@ def run_report(
     Args:
         inputs: the stages that the judgement reads, by name; those that are None did not run.
         judge: makes the report.
+    Returns:
+        The report that stands in the stage's folder, just made or from before.
     """
 
     def run(folder: Path) -> Mapping[str, Any]:
@@ -55,7 +57,9 @@ def describe_build(recipe: Recipe, shop: Workshop, made: Classifier | Generator,
     """The fields of a ``Report`` that say what was built, of what, how and where.
 
     Args:
-        measure: which number of the training metrics is drawn.
+        measure: which number of the training metrics is drawn: ``accuracy`` (a share) or ``perplexity``.
+    Returns:
+        Fields by name, to be given to ``Report`` together with the judgement's own.
     """
     return {
         "name": recipe.name,

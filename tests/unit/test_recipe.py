@@ -1,0 +1,49 @@
+"""Parts of a recipe that contradict each other are refused with what to do about it, before anything runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from smallwright.errors import RecipeError
+from smallwright.recipe import Recipe
+
+CLASSIFY: dict[str, Any] = {"name": "x", "task": {"kind": "classify"}, "data": {"train": "rows.jsonl"}}
+GENERATE: dict[str, Any] = {**CLASSIFY, "task": {"kind": "generate"}}
+SCRATCH: dict[str, Any] = {"from": "scratch", "preset": "nano"}
+HF: dict[str, Any] = {"from": "hf", "path": "teacher"}
+
+REFUSED = {
+    "a student of nobody": (CLASSIFY | {"student": {"from": "teacher"}}, "needs a teacher"),
+    "a student with another tokenizer": (
+        CLASSIFY | {"teacher": HF, "student": {"from": "teacher"}, "tokenizer": {"kind": "train"}},
+        "keeps its tokenizer",
+    ),
+    "wordpiece for text": (GENERATE | {"tokenizer": {"kind": "train", "model": "wordpiece"}}, "model: bpe"),
+    "an ensemble for text": (GENERATE | {"teacher": {**SCRATCH, "ensemble": {}}}, "teacher.ensemble is for"),
+    "transfer rows without a teacher": (CLASSIFY | {"distill": {"transfer_rows": 9}}, "needs task.kind: classify and"),
+    "pairs for text": (GENERATE | {"student": {"bigrams": 64}}, "bigrams are for task.kind: classify"),
+    "a teacher's pairs for text": (GENERATE | {"teacher": {**SCRATCH, "bigrams": 64}}, "bigrams are for task.kind"),
+    "pairs for a student cut from its teacher": (
+        CLASSIFY | {"teacher": HF, "tokenizer": {"kind": "teacher"}, "student": {"from": "teacher", "bigrams": 64}},
+        "student.bigrams is for from: scratch",
+    ),
+    "pairs for a teacher from disk": (CLASSIFY | {"teacher": {**HF, "bigrams": 64}}, "teacher.bigrams is for"),
+    "no pairs": (CLASSIFY | {"student": {"bigrams": 0}}, "student.bigrams"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_contradictions_are_refused(name: str, tmp_path: Path) -> None:
+    document, words = REFUSED[name]
+    with pytest.raises(RecipeError, match=words) as caught:
+        Recipe.from_mapping(document, root=tmp_path, overrides=(), place="the recipe")
+    assert "\n" not in str(caught.value)
+
+
+def test_pairs_are_taken_where_they_are_meant(tmp_path: Path) -> None:
+    document = CLASSIFY | {"teacher": {**SCRATCH, "bigrams": 64}, "student": {"bigrams": 32}}
+    recipe = Recipe.from_mapping(document, root=tmp_path, overrides=(), place="the recipe")
+    assert recipe.teacher is not None and (recipe.teacher.bigrams, recipe.student.bigrams) == (64, 32)
