@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 
-import numpy as np
+import torch
 
 from smallwright.compress.quantize import plan_formats
 from smallwright.data import prepare, read_rows
@@ -28,13 +28,14 @@ from smallwright.spec.tensors import list_tensors
 from smallwright.tokenizer.load import load_tokenizer
 from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
+from smallwright.train.precision import choose_precision
 
 _PROBE = 512  # side of the square products that time the machine
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The numbers of a plan. Sizes in bytes, counts in units; ``seconds`` is an estimate within a factor of about 2."""
+    """The numbers of a plan. Sizes in bytes, counts in units; ``seconds`` is that of the matrix products."""
 
     student_parameters: int
     teacher_parameters: int | None
@@ -77,10 +78,11 @@ def make_plan(recipe: Recipe) -> Plan:
     rounding = quantize_settings(recipe)
     formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, len(rows)))  # transfer texts are about as long as rows
-    work = 6 * _active(student) * heard * recipe.distill.epochs
+    seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
     if teacher is not None and recipe.teacher is not None:
-        epochs = recipe.teacher.finetune.epochs if recipe.teacher.finetune else 0
-        work += _active(teacher) * (6 * tokens * epochs + 2 * heard)
+        finetune = recipe.teacher.finetune
+        epochs, precision = (finetune.epochs, finetune.precision) if finetune else (0, "float32")
+        seconds += _active(teacher) * (6 * tokens * epochs + 2 * heard) / _measure_flops(precision)
     return Plan(
         student_parameters=count_parameters(student),
         teacher_parameters=None if teacher is None else count_parameters(teacher),
@@ -88,7 +90,7 @@ def make_plan(recipe: Recipe) -> Plan:
         vocabulary=vocabulary,
         training_rows=len(rows),
         training_tokens=tokens,
-        seconds=work / _measure_flops(),
+        seconds=seconds,
     )
 
 
@@ -102,7 +104,7 @@ def render_plan(recipe: Recipe, plan: Plan) -> str:
         f"teacher            {teacher}",
         f"student            {plan.student_parameters:,} parameters",
         f"weights in file    {plan.package_bytes / 1e6:.2f} MB (the vocabulary comes on top)",
-        f"training time      about {plan.seconds / 60:.1f} minutes here (within a factor of 2)",
+        f"training time      about {plan.seconds / 60:.1f} minutes here for matrix products; tiny models take longer",
     ]
     return "\n".join(lines)
 
@@ -159,11 +161,16 @@ def _active(spec: ModelSpec) -> int:
     return sum(prod(t.shape) for t in list_tensors(spec) if t.matrix and not t.name.startswith("embedding."))
 
 
-def _measure_flops() -> float:
-    """Floating-point operations a second that training gets here: a third of a small matrix product's."""
-    a = np.random.default_rng(0).standard_normal((_PROBE, _PROBE), dtype=np.float32)
-    a @ a
-    began, times = time.perf_counter(), 8
-    for _ in range(times):
+def _measure_flops(precision: str) -> float:
+    """Floating-point operations a second that training gets here: a third of a small matrix product's.
+
+    Args:
+        precision: what the recipe wishes, see ``choose_precision``.
+    """
+    wanted = torch.bfloat16 if choose_precision(precision, torch.device("cpu")) == "bfloat16" else torch.float32
+    a, best = torch.ones(_PROBE, _PROBE, dtype=wanted), float("inf")
+    for _ in range(24):  # the fastest: what else runs on the machine now will be gone
+        began = time.perf_counter()
         a @ a
-    return 2 * _PROBE**3 * times / (time.perf_counter() - began) / 3
+        best = min(best, time.perf_counter() - began)
+    return 2 * _PROBE**3 / best / 3
