@@ -11,6 +11,7 @@
 
 #include "bind/bind.h"
 #include "file/error.h"
+#include "kernels/blocks.h"
 #include "kernels/pack.h"
 
 namespace nb = nanobind;
@@ -41,32 +42,60 @@ std::vector<std::string> available() {
 }
 
 sw::Type type_of(const std::string& name) {
-    if (name == "f32") return sw::Type::f32;
-    if (name == "f16") return sw::Type::f16;
-    if (name == "q8_0") return sw::Type::q8_0;
-    if (name == "q4_0") return sw::Type::q4_0;
-    throw sw::Error("bad_argument", "a type must be f32, f16, q8_0 or q4_0. Got '" + name + "'.");
+    for (const sw::Type type : {sw::Type::f32, sw::Type::f16, sw::Type::bf16, sw::Type::q8_0, sw::Type::q4_0, sw::Type::q4_1,
+                                sw::Type::q5_0, sw::Type::q5_1, sw::Type::q4_k, sw::Type::q5_k, sw::Type::q6_k, sw::Type::iq4_nl})
+        if (name == sw::layout_of(type).name) return type;
+    throw sw::Error("bad_argument", "a type must be one that weights may have. Got '" + name + "'.");
+}
+
+sw::Tensor tensor_of(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns) {
+    sw::Tensor tensor{};
+    tensor.name = "test";
+    tensor.type = type_of(type);
+    need(row_count > 0 && columns > 0 && row_count < (1 << 24) && columns < (1 << 24), "rows and cols must be from 1 to 2^24.");
+    const size_t block = sw::block_columns(tensor.type);
+    need(columns % (int64_t)block == 0, "cols must be divisible by the type's block.");
+    tensor.size_bytes = (uint64_t)row_count * ((uint64_t)columns / block) * sw::block_bytes(tensor.type);
+    need(data.shape(0) == tensor.size_bytes, "data must have the exact size of the matrix.");
+    tensor.n_dims = 2;
+    tensor.dims[0] = (uint64_t)columns;
+    tensor.dims[1] = (uint64_t)row_count;
+    tensor.dims[2] = tensor.dims[3] = 1;
+    tensor.data = data.data();
+    return tensor;
 }
 
 struct Packed {
-    Packed(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns) {
-        sw::Tensor tensor{};
-        tensor.name = "test";
-        tensor.type = type_of(type);
-        need(row_count > 0 && columns > 0 && row_count < (1 << 24) && columns < (1 << 24), "rows and cols must be from 1 to 2^24.");
-        const int64_t size = type == "f32" ? row_count * columns * 4 : type == "f16" ? row_count * columns * 2
-                           : row_count * (columns / 32) * (type == "q8_0" ? 34 : 18);
-        need((int64_t)data.shape(0) == size, "data must have the exact size of the matrix.");
-        tensor.n_dims = 2;
-        tensor.dims[0] = (uint64_t)columns;
-        tensor.dims[1] = (uint64_t)row_count;
-        tensor.dims[2] = tensor.dims[3] = 1;
-        tensor.data = data.data();
-        tensor.size_bytes = (uint64_t)size;
-        matrix = sw::PackedMatrix(tensor);
-    }
+    Packed(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns)
+        : matrix(tensor_of(type, data, row_count, columns)) {}
     sw::PackedMatrix matrix;
 };
+
+// Every block of a tensor: (blocks, 35) with the codes, both scales and the minimum.
+nb::object read_blocks(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns) {
+    const sw::Tensor tensor = tensor_of(type, data, row_count, columns);
+    need(sw::quantized(tensor.type), "type must be a quantised one.");
+    const size_t blocks = (size_t)columns / 32;
+    auto y = allocate((size_t)row_count * blocks, 35);
+    for (size_t i = 0; i < (size_t)row_count * blocks; ++i) {
+        sw::Block32 block;
+        sw::read_block(tensor.type, tensor.data + i / blocks * (tensor.size_bytes / row_count), i % blocks, block);
+        float* to = y.get() + i * 35;
+        for (int k = 0; k < 32; ++k) to[k] = block.codes[k];
+        to[32] = block.scale[0];
+        to[33] = block.scale[1];
+        to[34] = block.minimum;
+    }
+    return rows((size_t)row_count * blocks, 35, std::move(y));
+}
+
+nb::object read_rows(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns) {
+    const sw::Tensor tensor = tensor_of(type, data, row_count, columns);
+    auto y = allocate((size_t)row_count, (size_t)columns);
+    for (int64_t row = 0; row < row_count; ++row)
+        sw::read_tensor_row(sw::select_kernels("ref"), tensor, (uint64_t)row, y.get() + row * columns);
+    return rows((size_t)row_count, (size_t)columns, std::move(y));
+}
 
 nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, const std::optional<Floats>& bias,
                    const std::optional<FloatRows>& add) {
@@ -168,6 +197,8 @@ void bind_kernels(nb::module_& m) {
     nb::class_<Packed>(m, "Packed").def(nb::init<const std::string&, const Bytes&, int64_t, int64_t>(), nb::arg("type"),
                                         nb::arg("data"), nb::arg("rows"), nb::arg("cols"))
         .def("read_row", &read_row, nb::arg("row"));
+    m.def("read_blocks", &read_blocks, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));
+    m.def("read_rows", &read_rows, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));
     m.def("product", &product, nb::arg("isa"), nb::arg("w"), nb::arg("x"), nb::arg("bias") = nb::none(), nb::arg("add") = nb::none());
     m.def("quantize", &quantize, nb::arg("isa"), nb::arg("x"));
     m.def("map", &map, nb::arg("isa"), nb::arg("name"), nb::arg("x"));

@@ -24,22 +24,10 @@ std::string quoted(std::string_view text) {
     return out + "\"";
 }
 
-const char* type_name(Type type) {
-    switch (type) {
-        case Type::f32: return "f32";
-        case Type::f16: return "f16";
-        case Type::q4_0: return "q4_0";
-        case Type::q8_0: return "q8_0";
-        case Type::i8: return "i8";
-        case Type::i32: return "i32";
-    }
-    return "unknown";
-}
-
 std::string describe(const File& file, const ModelSpec& spec, const Weights& weights, const Kernels& kernels) {
     std::map<std::string, std::pair<uint64_t, uint64_t>> types;   // name: tensors, bytes
     for (const Tensor& tensor : file.tensors()) {
-        auto& [count, bytes] = types[type_name(tensor.type)];
+        auto& [count, bytes] = types[layout_of(tensor.type).name];
         ++count;
         bytes += tensor.size_bytes;
     }

@@ -45,30 +45,25 @@ uint64_t width_of(uint32_t type) {
 
 bool is_integer(uint32_t type) { return type <= kI32 || type == kU64 || type == kI64; }
 
-struct Layout {
-    uint64_t block;         // numbers in one block
-    uint64_t block_bytes;   // bytes of one block
-};
-
-bool find_layout(uint32_t type, Layout& out) {
-    switch (type) {
-        case uint32_t(Type::f32): out = {1, 4}; return true;
-        case uint32_t(Type::f16): out = {1, 2}; return true;
-        case uint32_t(Type::q4_0): out = {32, 18}; return true;
-        case uint32_t(Type::q8_0): out = {32, 34}; return true;
-        case uint32_t(Type::i8): out = {1, 1}; return true;
-        case uint32_t(Type::i32): out = {1, 4}; return true;
-        default: return false;
-    }
+// Null for a type that the engine does not read.
+const Layout* find_layout(uint32_t type) {
+    static const std::pair<Type, Layout> layouts[] = {
+        {Type::f32, {"f32", 1, 4}},         {Type::f16, {"f16", 1, 2}},         {Type::bf16, {"bf16", 1, 2}},
+        {Type::q8_0, {"q8_0", 32, 34}},     {Type::q4_0, {"q4_0", 32, 18}},     {Type::q4_1, {"q4_1", 32, 20}},
+        {Type::q5_0, {"q5_0", 32, 22}},     {Type::q5_1, {"q5_1", 32, 24}},     {Type::iq4_nl, {"iq4_nl", 32, 18}},
+        {Type::q4_k, {"q4_k", 256, 144}},   {Type::q5_k, {"q5_k", 256, 176}},   {Type::q6_k, {"q6_k", 256, 210}},
+        {Type::i8, {"i8", 1, 1}},           {Type::i32, {"i32", 1, 4}}};
+    for (const auto& entry : layouts)
+        if (uint32_t(entry.first) == type) return &entry.second;
+    return nullptr;
 }
 
 // The container's name for a tensor type that we do not read, for the message only.
 std::string foreign_type_name(uint32_t type) {
     static const std::pair<uint32_t, const char*> names[] = {
-        {3, "q4_1"}, {6, "q5_0"}, {7, "q5_1"}, {9, "q8_1"}, {10, "q2_k"}, {11, "q3_k"}, {12, "q4_k"}, {13, "q5_k"},
-        {14, "q6_k"}, {15, "q8_k"}, {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"}, {19, "iq1_s"}, {20, "iq4_nl"},
-        {21, "iq3_s"}, {22, "iq2_s"}, {23, "iq4_xs"}, {25, "i16"}, {27, "i64"}, {28, "f64"}, {29, "iq1_m"},
-        {30, "bf16"}, {34, "tq1_0"}, {35, "tq2_0"}, {39, "mxfp4"}};
+        {9, "q8_1"}, {10, "q2_k"}, {11, "q3_k"}, {15, "q8_k"}, {16, "iq2_xxs"}, {17, "iq2_xs"}, {18, "iq3_xxs"},
+        {19, "iq1_s"}, {21, "iq3_s"}, {22, "iq2_s"}, {23, "iq4_xs"}, {25, "i16"}, {27, "i64"}, {28, "f64"},
+        {29, "iq1_m"}, {34, "tq1_0"}, {35, "tq2_0"}, {39, "mxfp4"}};
     for (const auto& entry : names)
         if (entry.first == type) return std::to_string(type) + " (" + entry.second + ")";
     return std::to_string(type);
@@ -398,17 +393,18 @@ void File::Impl::parse_tensor(uint64_t index, std::vector<uint64_t>& offsets) {
         elements *= tensor.dims[i];
     }
     const auto type = take<uint32_t>(what);
-    Layout layout{};
-    if (!find_layout(type, layout))
-        throw Error("unknown_type", "the engine reads f32, f16, q8_0, q4_0, i8 and i32 tensors. Got type " +
+    const Layout* layout = find_layout(type);
+    if (layout == nullptr)
+        throw Error("unknown_type", "the engine reads f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k, q6_k, "
+                                    "iq4_nl, i8 and i32 tensors. Got type " +
                                         foreign_type_name(type) + " for " + quote(tensor.name) + " in " + place +
                                         ". Convert the model to one of them.");
     tensor.type = static_cast<Type>(type);
-    if (tensor.dims[0] % layout.block != 0)
+    if (tensor.dims[0] % layout->block != 0)
         throw Error("bad_dims", "the first dimension of a quantised tensor is a multiple of its block of " +
-                                    std::to_string(layout.block) + ". Got " + std::to_string(tensor.dims[0]) + " for " +
+                                    std::to_string(layout->block) + ". Got " + std::to_string(tensor.dims[0]) + " for " +
                                     quote(tensor.name) + " in " + place + ". Write that tensor as f16 or f32.");
-    tensor.size_bytes = elements / layout.block * layout.block_bytes;
+    tensor.size_bytes = elements / layout->block * layout->block_bytes;
     offsets.push_back(take<uint64_t>(what));
     tensors.push_back(tensor);
 }
@@ -465,6 +461,8 @@ const Entry* File::Impl::find(std::string_view key) const {
                                      [this](uint32_t index, std::string_view k) { return entries[index].key < k; });
     return at != by_key.end() && entries[*at].key == key ? &entries[*at] : nullptr;
 }
+
+const Layout& layout_of(Type type) { return *find_layout(uint32_t(type)); }
 
 File::File() : impl_(new Impl) {}
 File::File(File&& other) noexcept : impl_(std::exchange(other.impl_, nullptr)) {}

@@ -14,7 +14,17 @@
 namespace sw {
 
 // GGML tensor types that the engine reads. Values are the container's own.
-enum class Type : uint32_t { f32 = 0, f16 = 1, q4_0 = 2, q8_0 = 8, i8 = 24, i32 = 26 };
+enum class Type : uint32_t {
+    f32 = 0, f16 = 1, q4_0 = 2, q4_1 = 3, q5_0 = 6, q5_1 = 7, q8_0 = 8, q4_k = 12, q5_k = 13, q6_k = 14, iq4_nl = 20,
+    i8 = 24, i32 = 26, bf16 = 30
+};
+
+struct Layout {
+    const char* name;
+    uint64_t block;         // numbers in one block; 1: plain numbers
+    uint64_t block_bytes;   // bytes of one block
+};
+const Layout& layout_of(Type type);
 
 struct Tensor {
     std::string_view name;

@@ -6,6 +6,9 @@
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
+
+#include "kernels/blocks.h"
 
 namespace sw {
 
@@ -52,25 +55,40 @@ void pack_plain(const Tensor& tensor, const Matrix& view, uint8_t* data) {
     }
 }
 
+// Types that have no product of their own become floats.
+void pack_expanded(const Tensor& tensor, const Matrix& view, uint8_t* data) {
+    const Kernels& kernels = select_kernels("ref");
+    std::vector<float> values(view.cols);
+    for (int row = 0; row < view.rows; ++row) {
+        float* panel = reinterpret_cast<float*>(data + (size_t)(row / kPanel) * view.panel_stride);
+        read_tensor_row(kernels, tensor, row, values.data());
+        for (int k = 0; k < view.cols; ++k) panel[(size_t)k * kPanel + row % kPanel] = values[k];
+    }
+}
+
+bool has_product(Type type) { return type == Type::f32 || type == Type::f16 || type == Type::q8_0 || type == Type::q4_0; }
+
 }  // namespace
 
-PackedMatrix::PackedMatrix(const Tensor& tensor) : type_(tensor.type) {
+PackedMatrix::PackedMatrix(const Tensor& tensor) : type_(has_product(tensor.type) ? tensor.type : Type::f32) {
     const std::string name(tensor.name);
-    if (type_ != Type::f32 && type_ != Type::f16 && type_ != Type::q8_0 && type_ != Type::q4_0)
-        throw Error("bad_type", "a weight matrix must be F32, F16, Q8_0 or Q4_0. Got type " +
-                                    std::to_string((uint32_t)type_) + " in tensor " + name + ".");
+    if (tensor.type == Type::i8 || tensor.type == Type::i32)
+        throw Error("bad_type", "a weight matrix must hold floats or quantised blocks. Got type " +
+                                    std::string(layout_of(tensor.type).name) + " in tensor " + name + ". Convert the model again.");
     if (tensor.dims[0] > INT32_MAX || tensor.dims[1] > INT32_MAX)
         throw Error("bad_shape", "a weight matrix must have fewer than 2^31 rows and columns. Got more in tensor " + name + ".");
     view_.cols = (int)tensor.dims[0];
     view_.rows = (int)tensor.dims[1];
-    if (quantized() && view_.cols % kBlock != 0)
-        throw Error("bad_shape", "columns of a Q8_0 or Q4_0 matrix must be divisible by 32. Got " +
+    const size_t block = block_columns(tensor.type);
+    if (view_.cols % block != 0)
+        throw Error("bad_shape", "columns of a quantised matrix must be divisible by its block of " + std::to_string(block) + ". Got " +
                                      std::to_string(view_.cols) + " in tensor " + name + ".");
     const size_t per_column = type_ == Type::f32 ? 64 : type_ == Type::f16 ? 32 : type_ == Type::q8_0 ? 16 : 8;
     view_.panel_stride = per_column * view_.cols;
     data_ = Buffer(view_.panel_stride * panels());
     view_.data = data_.as();
-    if (type_ == Type::f32) pack_plain<float>(tensor, view_, data_.as());
+    if (tensor.type == Type::f32) pack_plain<float>(tensor, view_, data_.as());
+    else if (type_ == Type::f32) pack_expanded(tensor, view_, data_.as());
     if (type_ == Type::f16) pack_plain<uint16_t>(tensor, view_, data_.as());
     if (!quantized()) return;
     const size_t blocks = view_.cols / kBlock;
@@ -126,26 +144,18 @@ void PackedMatrix::read_row(const Kernels& kernels, int row, float* out) const {
 
 void read_tensor_row(const Kernels& kernels, const Tensor& tensor, uint64_t row, float* out) {
     const size_t cols = tensor.dims[0];
+    const uint8_t* from = tensor.data + row * (cols / block_columns(tensor.type)) * block_bytes(tensor.type);
     if (tensor.type == Type::f32) {
-        std::memcpy(out, tensor.data + row * cols * 4, cols * 4);
-        return;
-    }
-    if (tensor.type == Type::f16) {
-        kernels.from_half(reinterpret_cast<const uint16_t*>(tensor.data) + row * cols, out, cols);
-        return;
-    }
-    const bool bytes = tensor.type == Type::q8_0;
-    const size_t blocks = cols / kBlock, file_block = bytes ? kBytesQ8 : kBytesQ4;
-    for (size_t b = 0; b < blocks; ++b) {
-        const uint8_t* block = tensor.data + (row * blocks + b) * file_block;
-        uint16_t half;
-        float scale;
-        std::memcpy(&half, block, 2);
-        kernels.from_half(&half, &scale, 1);
-        for (int k = 0; k < kBlock; ++k) {
-            const uint8_t pair = block[2 + k % 16];
-            const int code = bytes ? (int8_t)block[2 + k] : (k < 16 ? pair & 15 : pair >> 4) - 8;
-            out[b * kBlock + k] = (float)code * scale;
+        std::memcpy(out, from, cols * 4);
+    } else if (tensor.type == Type::f16) {
+        kernels.from_half(reinterpret_cast<const uint16_t*>(from), out, cols);
+    } else if (tensor.type == Type::bf16) {
+        for (size_t k = 0; k < cols; ++k) out[k] = bfloat_to_float((uint16_t)(from[2 * k] | from[2 * k + 1] << 8));
+    } else {
+        Block32 block;
+        for (size_t b = 0; b < cols / 32; ++b) {
+            read_block(tensor.type, from, b, block);
+            for (int k = 0; k < 32; ++k) out[b * 32 + k] = (float)block.codes[k] * block.scale[k / 16] + block.minimum;
         }
     }
 }

@@ -29,8 +29,8 @@ private:
 class PackedMatrix {
 public:
     PackedMatrix() = default;
-    // `tensor` is (dims[1] rows, dims[0] cols) of type f32, f16, q8_0 or q4_0.
-    // Throws Error kind "bad_type" for other types, "bad_shape" when a quantised one has columns not divisible by 32.
+    // `tensor` is (dims[1] rows, dims[0] cols) of any type but i8 and i32.
+    // Throws Error kind "bad_type" for those, "bad_shape" when columns are not divisible by the type's block.
     explicit PackedMatrix(const Tensor& tensor);
 
     const Matrix& view() const { return view_; }
