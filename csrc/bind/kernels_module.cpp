@@ -12,6 +12,7 @@
 #include "bind/bind.h"
 #include "file/error.h"
 #include "kernels/blocks.h"
+#include "kernels/memory.h"
 #include "kernels/pack.h"
 
 namespace nb = nanobind;
@@ -31,7 +32,7 @@ const sw::Kernels& kernels(const std::string& isa) { return sw::select_kernels(i
 
 std::vector<std::string> available() {
     std::vector<std::string> names;
-    for (const char* name : {"ref", "avx2", "avx512"}) {
+    for (const char* name : {"ref", "avx2", "avx512", "amx", "neon"}) {
         try {
             names.emplace_back(sw::select_kernels(name).name);
         } catch (const sw::Error&) {
@@ -65,9 +66,22 @@ sw::Tensor tensor_of(const std::string& type, const Bytes& data, int64_t row_cou
     return tensor;
 }
 
+// A matrix with its own copy of the file's bytes; used in place, or packed.
 struct Packed {
-    Packed(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns)
-        : matrix(tensor_of(type, data, row_count, columns)) {}
+    Packed(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns, bool in_place)
+        : bytes(data.data(), data.data() + data.shape(0)), tensor(tensor_of(type, data, row_count, columns)) {
+        tensor.data = bytes.data();
+        matrix = sw::PackedMatrix(tensor);
+        if (in_place) return;
+        panels = sw::Buffer(matrix.size_bytes());
+        matrix.place(panels.as());
+        matrix.pack(0, matrix.panels());
+    }
+    Packed(const Packed&) = delete;
+    Packed& operator=(const Packed&) = delete;
+    std::vector<uint8_t> bytes;
+    sw::Tensor tensor;
+    sw::Buffer panels;
     sw::PackedMatrix matrix;
 };
 
@@ -93,7 +107,7 @@ nb::object read_rows(const std::string& type, const Bytes& data, int64_t row_cou
     const sw::Tensor tensor = tensor_of(type, data, row_count, columns);
     auto y = allocate((size_t)row_count, (size_t)columns);
     for (int64_t row = 0; row < row_count; ++row)
-        sw::read_tensor_row(sw::select_kernels("ref"), tensor, (uint64_t)row, y.get() + row * columns);
+        sw::read_tensor_row(tensor, (uint64_t)row, y.get() + row * columns);
     return rows((size_t)row_count, (size_t)columns, std::move(y));
 }
 
@@ -111,19 +125,21 @@ nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, 
     in.f32_stride = cols;
     std::vector<int8_t> q;
     std::vector<float> scale;
-    std::vector<int32_t> offset;
+    std::vector<int32_t> offset, half;
     if (w.matrix.quantized()) {
         q.resize(n * cols);
         scale.resize(n * cols / 32);
         offset.resize(n * cols / 32);
-        k.quantize(x.data(), n * cols, q.data(), scale.data(), offset.data());
+        half.resize(n * cols / 32);
+        k.quantize(x.data(), n * cols, q.data(), scale.data(), offset.data(), half.data());
         in.q = q.data();
         in.scale = scale.data();
         in.offset = offset.data();
+        in.half = half.data();
         in.q_stride = cols;
     }
     const sw::Output out{y.get(), out_rows, bias ? bias->data() : nullptr, add.has_value()};
-    if (n > 0) w.matrix.product(k)(w.matrix.view(), in, (int)n, out, 0, w.matrix.panels());
+    if (n > 0) w.matrix.multiply(k, in, (int)n, out, 0, w.matrix.panels());
     return rows(n, out_rows, std::move(y));
 }
 
@@ -131,13 +147,14 @@ nb::object quantize(const std::string& isa, const Floats& x) {
     need(x.shape(0) % 32 == 0, "x must have a multiple of 32 values.");
     std::vector<int8_t> q(x.shape(0));
     std::vector<float> scale(x.shape(0) / 32);
-    std::vector<int32_t> offset(x.shape(0) / 32);
-    kernels(isa).quantize(x.data(), x.shape(0), q.data(), scale.data(), offset.data());
-    nb::list codes, scales, offsets;
+    std::vector<int32_t> offset(x.shape(0) / 32), half(x.shape(0) / 32);
+    kernels(isa).quantize(x.data(), x.shape(0), q.data(), scale.data(), offset.data(), half.data());
+    nb::list codes, scales, offsets, halves;
     for (const int8_t v : q) codes.append(nb::int_((int)v));
     for (const float v : scale) scales.append(nb::float_((double)v));
     for (const int32_t v : offset) offsets.append(nb::int_(v));
-    return nb::make_tuple(codes, scales, offsets);
+    for (const int32_t v : half) halves.append(nb::int_(v));
+    return nb::make_tuple(codes, scales, offsets, halves);
 }
 
 // The elementwise functions by name: (n,) -> (1, n)
@@ -186,7 +203,7 @@ nb::object rotate(const std::string& isa, const Floats& x, const Floats& cos, co
 nb::object read_row(const Packed& w, int row) {
     need(row >= 0 && row < w.matrix.rows(), "row must be one of the matrix.");
     auto y = allocate(1, (size_t)w.matrix.cols());
-    w.matrix.read_row(sw::select_kernels("ref"), row, y.get());
+    w.matrix.read_row(row, y.get());
     return rows(1, (size_t)w.matrix.cols(), std::move(y));
 }
 
@@ -194,8 +211,8 @@ nb::object read_row(const Packed& w, int row) {
 
 void bind_kernels(nb::module_& m) {
     m.def("available", &available, "Names of the instruction sets that run here.");
-    nb::class_<Packed>(m, "Packed").def(nb::init<const std::string&, const Bytes&, int64_t, int64_t>(), nb::arg("type"),
-                                        nb::arg("data"), nb::arg("rows"), nb::arg("cols"))
+    nb::class_<Packed>(m, "Packed").def(nb::init<const std::string&, const Bytes&, int64_t, int64_t, bool>(), nb::arg("type"),
+                                        nb::arg("data"), nb::arg("rows"), nb::arg("cols"), nb::arg("in_place") = false)
         .def("read_row", &read_row, nb::arg("row"));
     m.def("read_blocks", &read_blocks, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));
     m.def("read_rows", &read_rows, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));

@@ -39,7 +39,7 @@ std::string describe(const File& file, const ModelSpec& spec, const Weights& wei
     field("task", spec.classifier ? "\"classify\"" : "\"generate\"");
     field("parameters", std::to_string(weights.parameters));
     field("file_bytes", std::to_string(file.size_bytes()));
-    field("packed_bytes", std::to_string(weights.packed_bytes));
+    field("packed_bytes", std::to_string(weights.panels.size_bytes()));
     field("width", std::to_string(spec.width));
     field("layers", std::to_string(spec.layers.size()));
     field("vocabulary", std::to_string(spec.vocabulary));
@@ -58,16 +58,16 @@ std::string describe(const File& file, const ModelSpec& spec, const Weights& wei
 
 }  // namespace
 
-std::unique_ptr<Model> Model::open(const std::string& path) {
+std::unique_ptr<Model> Model::open(const std::string& path, bool in_place) {
     select_kernels();   // an impossible ISA is refused before the file is read
-    return std::unique_ptr<Model>(new Model(File::open(path)));
+    return std::unique_ptr<Model>(new Model(File::open(path), in_place));
 }
 
 std::unique_ptr<Model> Model::parse(const uint8_t* bytes, uint64_t size_bytes) {
-    return std::unique_ptr<Model>(new Model(File::parse(bytes, size_bytes)));
+    return std::unique_ptr<Model>(new Model(File::parse(bytes, size_bytes), false));
 }
 
-Model::Model(File file) : file_(std::move(file)), kernels_(select_kernels()), spec_(ModelSpec::read(file_)) {
+Model::Model(File file, bool in_place) : file_(std::move(file)), kernels_(select_kernels()), spec_(ModelSpec::read(file_)) {
     std::string_view tokenizer;
     if (file_.find_string("tokenizer.ggml.model", tokenizer)) {
         tokenizer_ = Tokenizer::create(file_);
@@ -76,7 +76,7 @@ Model::Model(File file) : file_(std::move(file)), kernels_(select_kernels()), sp
                                               " rows for " + std::to_string(tokenizer_->vocabulary()) + " tokens.");
         suffix_tokens_ = tokenizer_->suffix_size();
     }
-    weights_ = Weights::load(file_, spec_);
+    weights_ = Weights::load(file_, spec_, in_place);
     plan_ = Plan::compile(spec_, weights_);
     description_ = describe(file_, spec_, weights_, kernels_);
 }
@@ -87,8 +87,8 @@ const Tokenizer& Model::tokenizer() const {
 }
 
 void Model::read_embedding(int token, float* out) const {
-    if (weights_.table) read_tensor_row(kernels_, *weights_.table, (uint64_t)token, out);
-    else weights_.head.w.read_row(kernels_, token, out);
+    if (weights_.table) read_tensor_row(*weights_.table, (uint64_t)token, out);
+    else weights_.head.w.read_row(token, out);
 }
 
 std::vector<int32_t> Model::encode_for_classes(std::string_view text, bool& truncated) const {

@@ -18,7 +18,8 @@ class Model {
 public:
     // Throws Error: those of File, ModelSpec and Tokenizer, and "missing_tensor", "bad_shape", "bad_type",
     // "bad_vocabulary", "unsupported_isa".
-    static std::unique_ptr<Model> open(const std::string& path);
+    // in_place: weights stay in the file and are packed as they are used. Less memory, no loading, slower.
+    static std::unique_ptr<Model> open(const std::string& path, bool in_place = false);
     static std::unique_ptr<Model> parse(const uint8_t* bytes, uint64_t size_bytes);   // borrows memory (fuzzing)
 
     const ModelSpec& spec() const { return spec_; }
@@ -37,7 +38,7 @@ public:
     std::vector<int32_t> encode_prompt(std::string_view text) const;
 
 private:
-    explicit Model(File file);
+    Model(File file, bool in_place);
     File file_;
     const Kernels& kernels_;
     ModelSpec spec_;

@@ -61,6 +61,7 @@ struct Compiler {
             op.weight[op.weights] = weight;
             op.to[op.weights++] = slot;
             widen(slot, weight->w.rows());
+            plan.weights += (uint64_t)weight->w.rows() * weight->w.cols();
         }
         return op;
     }
@@ -103,6 +104,7 @@ struct Compiler {
         feed.activation = s.activation;
         widen(Slot::up, s.feedforward_width);
         if (s.gated) widen(Slot::gate, s.feedforward_width);
+        plan.weights += (uint64_t)(s.gated ? 2 : 1) * s.feedforward_width * spec.width;
         const Codes out = feed.out;
         widen(out, s.feedforward_width);
         project(Slot::up, out, {{&w.down, Slot::x}}, true);

@@ -6,6 +6,7 @@
 
 #include "engine/spec.h"
 #include "file/gguf.h"
+#include "kernels/memory.h"
 #include "kernels/pack.h"
 
 namespace sw {
@@ -37,9 +38,13 @@ struct Weights {
     std::vector<LayerWeights> layers;
     Linear pooler, head;
     uint64_t parameters = 0;
-    uint64_t packed_bytes = 0;
+    Buffer panels;   // of all matrices, in the order of a pass; empty when they are used in place
 
-    static Weights load(const File& file, const ModelSpec& spec);
+    // Every tensor that the description demands, checked; then packed by all cores, unless `in_place`.
+    static Weights load(const File& file, const ModelSpec& spec, bool in_place);
+
+private:
+    void pack(const File& file);
 };
 
 // Buffers of a pass, all (rows, widest use) float32, and two for quantised rows.
@@ -77,6 +82,7 @@ struct Plan {
     std::vector<Operation> operations;
     int widths[(int)Slot::count] = {};        // floats a row
     int code_widths[(int)Codes::count] = {};  // codes a row
+    uint64_t weights = 0;                     // multiply-adds of a row
     bool selects = false;                     // false: every row reaches the pooling (mean)
 
     static Plan compile(const ModelSpec& spec, const Weights& weights);

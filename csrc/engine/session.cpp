@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 namespace sw {
 namespace {
 
-constexpr size_t kRowsOfPass = 96;   // a longer prompt is cut into passes, more sequences into batches
+constexpr size_t kRowsOfPass = 256;   // a longer prompt is cut into passes, more sequences into batches
 constexpr size_t kTileRows = 6;
+constexpr int kTasksOfThread = 4;             // of a section: what others can take from a thread that does not run
+constexpr size_t kWorthThreads = 1u << 20;    // multiply-adds of a pass that are done before a second thread has woken
 
 size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
 
@@ -49,9 +52,10 @@ void Session::check_tokens(const int32_t* tokens, size_t count) const {
 }
 
 void Session::check_finite(const float* logits, size_t count) const {
-    for (size_t i = 0; i < count; ++i)
-        if (std::isnan(logits[i]))
-            throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
+    int bad = 0;
+    for (size_t i = 0; i < count; ++i) bad |= logits[i] != logits[i];   // no early exit: this runs in vectors
+    if (bad)
+        throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
 }
 
 // ---- memory
@@ -66,14 +70,14 @@ void Session::reserve_rows(size_t rows) {
         total += round_up(size_bytes, 64);
         return at;
     };
-    size_t at_slot[(int)Slot::count], at_codes[(int)Codes::count][3];
+    size_t at_slot[(int)Slot::count], at_codes[(int)Codes::count][4];
     for (int i = 0; i < (int)Slot::count; ++i)
         at_slot[i] = place(i == (int)Slot::logits ? 0 : rows * plan.widths[i] * sizeof(float));
     for (int i = 0; i < (int)Codes::count; ++i) {
         const size_t width = plan.code_widths[i];
         at_codes[i][0] = place(rows * width);
         at_codes[i][1] = place(rows * (width / kBlock) * sizeof(float));
-        at_codes[i][2] = place(rows * (width / kBlock) * sizeof(int32_t));
+        for (int part : {2, 3}) at_codes[i][part] = place(rows * (width / kBlock) * sizeof(int32_t));
     }
     row_capacity_ = 0;
     arena_ = Buffer();
@@ -83,6 +87,7 @@ void Session::reserve_rows(size_t rows) {
         codes_[i] = reinterpret_cast<int8_t*>(arena_.as() + at_codes[i][0]);
         code_scales_[i] = reinterpret_cast<float*>(arena_.as() + at_codes[i][1]);
         code_offsets_[i] = reinterpret_cast<int32_t*>(arena_.as() + at_codes[i][2]);
+        code_halves_[i] = reinterpret_cast<int32_t*>(arena_.as() + at_codes[i][3]);
     }
     row_capacity_ = rows;
 }
@@ -273,11 +278,11 @@ void Session::run_pass(bool cached, float* logits) {
     ++counters_.passes;
     counters_.tokens += rows_;
     const bool pooled = !model_.plan().selects;
-    struct Pass {
-        Threads& threads;
-        explicit Pass(Threads& t) : threads(t) { threads.begin_pass(); }
-        ~Pass() { threads.end_pass(); }
-    } pass(threads_);
+    owner_.resize(rows_);
+    for (size_t i = 0; i < sequences_.size(); ++i)
+        std::fill_n(owner_.begin() + (ptrdiff_t)sequences_[i].row, sequences_[i].rows, (int)i);
+    std::optional<Threads::Pass> pass;
+    if (rows_ * model_.plan().weights > kWorthThreads) pass.emplace(threads_);
     for (const Operation& op : model_.plan().operations) {
         step(op);
         // Nobody asked for logits: the state is complete once the last layer's keys are stored.
@@ -313,6 +318,7 @@ Rows Session::rows_of(Slot from, Codes codes) const {
         rows.q = codes_[(int)codes];
         rows.scale = code_scales_[(int)codes];
         rows.offset = code_offsets_[(int)codes];
+        rows.half = code_halves_[(int)codes];
         rows.q_stride = model_.plan().code_widths[(int)codes];
     }
     return rows;
@@ -323,7 +329,7 @@ void Session::quantize_row(Codes codes, const float* x, size_t row, size_t begin
     const size_t width = model_.plan().code_widths[(int)codes];
     const size_t block = row * (width / kBlock) + begin / kBlock;
     kernels_.quantize(x, count, codes_[(int)codes] + row * width + begin, code_scales_[(int)codes] + block,
-                      code_offsets_[(int)codes] + block);
+                      code_offsets_[(int)codes] + block, code_halves_[(int)codes] + block);
 }
 
 // The row of a token's pair with the one before it (at the start of a text: the number after the last token).
@@ -346,7 +352,7 @@ void Session::embed() {
         if (weights.bigrams) {
             const uint32_t previous = positions_[row] ? tokens_[row - 1] : spec.vocabulary;
             float* pair = slot(Slot::h) + row * stride(Slot::h);   // nobody uses it yet
-            read_tensor_row(kernels_, *weights.bigrams, pair_row(previous, tokens_[row], spec.vocabulary, spec.bigrams), pair);
+            read_tensor_row(*weights.bigrams, pair_row(previous, tokens_[row], spec.vocabulary, spec.bigrams), pair);
             kernels_.add(to, pair, width);
         }
         if (!weights.token_type.empty()) kernels_.add(to, weights.token_type.data(), width);
@@ -374,35 +380,28 @@ void Session::quantize(const Operation& op) {
     threads_.run((int)rows_, [&](int row, int) { quantize_row(op.out, x + row * x_stride, row, 0, op.width); });
 }
 
-// Panels a task takes: enough tasks to share out, few enough that a tile of several panels fits in one.
-static int task_panels(int panels, int threads) {
-    const int even = (panels + threads * 4 - 1) / (threads * 4);
-    return std::max(4, std::min(16, (even + 3) / 4 * 4));
+template <class F>
+void Session::run_even(int units, F&& f) {
+    const int threads = threads_.count(), tasks = threads == 1 ? 1 : std::min(units, threads * kTasksOfThread);
+    threads_.run(tasks, [&](int task, int) { f((int)((int64_t)units * task / tasks), (int)((int64_t)units * (task + 1) / tasks)); });
 }
 
 void Session::project(const Operation& op) {
     const Rows in = rows_of(op.from, op.in);
-    int total = 0;
-    for (int i = 0; i < op.weights; ++i) total += op.weight[i]->w.panels();
-    const int chunk = task_panels(total, threads_.count());
-    int first[4] = {0};
+    int first[4] = {0};   // panels of the weights, one after the other
     for (int i = 0; i < op.weights; ++i) {
-        first[i + 1] = first[i] + (op.weight[i]->w.panels() + chunk - 1) / chunk;
+        first[i + 1] = first[i] + op.weight[i]->w.panels();
         counters_.weight_bytes_read += op.weight[i]->w.size_bytes();
     }
     if (op.head) counters_.head_rows += rows_;
     const int rows = (int)rows_;
-    threads_.run(first[op.weights], [&](int task, int) {
-        int i = 0;
-        while (task >= first[i + 1]) ++i;
-        const Linear& linear = *op.weight[i];
-        Output out;
-        out.y = slot(op.to[i]);
-        out.stride = stride(op.to[i]);
-        out.bias = linear.bias_or_null();
-        out.add = op.add;
-        const int begin = (task - first[i]) * chunk;
-        linear.w.product(kernels_)(linear.w.view(), in, rows, out, begin, std::min(begin + chunk, linear.w.panels()));
+    run_even(first[op.weights], [&](int begin, int end) {
+        for (int i = 0; i < op.weights; ++i) {
+            const int from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
+            if (from >= to) continue;
+            const Output out{slot(op.to[i]), stride(op.to[i]), op.weight[i]->bias_or_null(), op.add};
+            op.weight[i]->w.multiply(kernels_, in, rows, out, from, to);
+        }
     });
 }
 
@@ -447,29 +446,28 @@ void scatter(const KeyValues& to, int head, int width, size_t position, const Va
 
 void Session::store_keys(const Operation& op) {
     const LayerSpec& s = model_.spec().layers[op.layer];
-    const LayerWeights& weights = model_.weights().layers[op.layer];
-    const int width = s.head_width;
-    std::vector<int> owner(rows_);
-    for (size_t i = 0; i < sequences_.size(); ++i)
-        for (size_t r = 0; r < sequences_[i].rows; ++r) owner[sequences_[i].row + r] = (int)i;
-    threads_.run((int)rows_, [&](int row, int) {
-        const KeyValues to = key_values(op.layer, sequences_[owner[row]]);
-        const int position = positions_[row];
-        for (int head = 0; head < s.key_value_heads; ++head) {
-            float* key = slot(Slot::k) + row * stride(Slot::k) + (size_t)head * width;
-            const float* value = slot(Slot::v) + row * stride(Slot::v) + (size_t)head * width;
-            if (s.qk_norm) kernels_.rms_norm(key, weights.k_norm.data(), width, model_.spec().epsilon, key);
-            rotate(key, position, s);
-            if (to.size == 4) {
-                scatter(to, head, width, position, key, value);
-            } else {
-                uint16_t half_key[1024], half_value[1024];
-                kernels_.to_half(key, half_key, width);
-                kernels_.to_half(value, half_value, width);
-                scatter(to, head, width, position, half_key, half_value);
-            }
-        }
+    // One row alone: the tile that attends to a head stores it first, one section of threads less.
+    store_late_ = rows_ == 1 && sequences_.size() == 1 && s.heads / s.key_value_heads <= (int)kTileRows && !keep_.empty();
+    if (store_late_) return;
+    run_even((int)rows_ * s.key_value_heads, [&](int begin, int end) {
+        for (int i = begin; i < end; ++i) store_head(op, (size_t)(i / s.key_value_heads), i % s.key_value_heads);
     });
+}
+
+// The key and the value of one row and one head: normalised, rotated, stored.
+void Session::store_head(const Operation& op, size_t row, int head) {
+    const LayerSpec& s = model_.spec().layers[op.layer];
+    const KeyValues to = key_values(op.layer, sequences_[owner_[row]]);
+    const int width = s.head_width, position = positions_[row];
+    float* key = slot(Slot::k) + row * stride(Slot::k) + (size_t)head * width;
+    const float* value = slot(Slot::v) + row * stride(Slot::v) + (size_t)head * width;
+    if (s.qk_norm) kernels_.rms_norm(key, model_.weights().layers[op.layer].k_norm.data(), width, model_.spec().epsilon, key);
+    rotate(key, position, s);
+    if (to.size == 4) return scatter(to, head, width, position, key, value);
+    uint16_t half_key[1024], half_value[1024];
+    kernels_.to_half(key, half_key, width);
+    kernels_.to_half(value, half_value, width);
+    scatter(to, head, width, position, half_key, half_value);
 }
 
 void Session::select(const Operation&) {
@@ -495,6 +493,7 @@ void Session::select(const Operation&) {
             std::memcpy(codes_[c] + i * codes, codes_[c] + row * codes, codes);
             std::memcpy(code_scales_[c] + i * blocks, code_scales_[c] + row * blocks, blocks * sizeof(float));
             std::memcpy(code_offsets_[c] + i * blocks, code_offsets_[c] + row * blocks, blocks * sizeof(int32_t));
+            std::memcpy(code_halves_[c] + i * blocks, code_halves_[c] + row * blocks, blocks * sizeof(int32_t));
         }
         positions_[i] = positions_[row];
     }
@@ -543,12 +542,13 @@ void Session::attend_tile(const Operation& op, const Tile& tile, int thread) {
     const auto valid = [&](int i) { return causal ? (size_t)positions_[row_of(i)] + 1 : tile.sequence->length; };
     const size_t length = valid(n - 1);
     const float scale = 1.0f / std::sqrt((float)width);
+    if (store_late_) store_head(op, tile.row, key_head);
     for (int i = 0; i < n; ++i) {
         if (s.qk_norm) kernels_.rms_norm(q + i * q_step, weights.q_norm.data(), width, model_.spec().epsilon, q + i * q_step);
         rotate(q + i * q_step, positions_[row_of(i)], s);
         kernels_.scale(q + i * q_step, scale, width);
     }
-    const Product product = kv.size == 4 ? kernels_.f32 : kernels_.f16;
+    const Product product = kernels_.products.of[(int)(kv.size == 4 ? Format::f32 : Format::f16)];
     float* scores = thread_scores_[thread].as<float>();
     Matrix keys;
     keys.data = kv.keys + (size_t)key_head * kv.capacity * width * kv.size;
@@ -581,16 +581,16 @@ void Session::feed(const Operation& op) {
     const LayerWeights& weights = model_.weights().layers[op.layer];
     const Rows in = rows_of(op.from, op.in);
     const int rows = (int)rows_, panels = weights.up.w.panels();
-    const int chunk = task_panels(panels, threads_.count());
+    constexpr int kPair = kBlock / kPanel;   // panels whose outputs fill a block of the next product
     counters_.weight_bytes_read += weights.up.w.size_bytes() + (s.gated ? weights.gate.w.size_bytes() : 0);
-    threads_.run((panels + chunk - 1) / chunk, [&](int task, int) {
-        const int begin = task * chunk, end = std::min(begin + chunk, panels);
+    run_even((panels + kPair - 1) / kPair, [&](int first, int last) {
+        const int begin = first * kPair, end = std::min(last * kPair, panels);
         const size_t from = (size_t)begin * kPanel, to = std::min<size_t>((size_t)end * kPanel, s.feedforward_width);
         const Output up{slot(Slot::up), stride(Slot::up), weights.up.bias_or_null(), false};
-        weights.up.w.product(kernels_)(weights.up.w.view(), in, rows, up, begin, end);
+        weights.up.w.multiply(kernels_, in, rows, up, begin, end);
         if (s.gated) {
             const Output gate{slot(Slot::gate), stride(Slot::gate), weights.gate.bias_or_null(), false};
-            weights.gate.w.product(kernels_)(weights.gate.w.view(), in, rows, gate, begin, end);
+            weights.gate.w.multiply(kernels_, in, rows, gate, begin, end);
         }
         for (int row = 0; row < rows; ++row) {
             float* x = up.y + row * up.stride + from;

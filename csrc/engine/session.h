@@ -84,6 +84,10 @@ private:
     void attend_tile(const Operation& op, const Tile& tile, int thread);
     void feed(const Operation& op);
     void pool(const Operation& op);
+    // Shares out `units` of work in even runs: f(begin, end).
+    template <class F>
+    void run_even(int units, F&& f);
+    void store_head(const Operation& op, size_t row, int head);
     KeyValues key_values(int layer, const Sequence& sequence) const;
     float* slot(Slot slot) const { return slots_[(int)slot]; }
     size_t stride(Slot slot) const { return (size_t)model_.plan().widths[(int)slot]; }
@@ -103,7 +107,9 @@ private:
     const int32_t* tokens_ = nullptr;
     std::vector<int32_t> positions_;
     std::vector<Sequence> sequences_;
+    std::vector<int> owner_;   // the sequence of every row
     std::vector<size_t> keep_;
+    bool store_late_ = false;  // keys and values are stored by the tiles that attend
     size_t scratch_tokens_ = 0;
     std::vector<Tile> tiles_;
 
@@ -114,6 +120,7 @@ private:
     int8_t* codes_[(int)Codes::count] = {};
     float* code_scales_[(int)Codes::count] = {};
     int32_t* code_offsets_[(int)Codes::count] = {};
+    int32_t* code_halves_[(int)Codes::count] = {};
     Buffer scratch_keys_, scratch_values_;   // bidirectional: of the layer at hand
     std::vector<Buffer> thread_scores_;
     size_t thread_score_keys_ = 0;

@@ -37,6 +37,8 @@ Threads::Threads(int count) {
     if (count < 0 || count > kMost)
         throw Error("bad_argument", "threads must be from 0 (all cores) to " + std::to_string(kMost) + ". Got " + std::to_string(count) + ".");
     if (count == 0) count = std::min(usable_cores(), kMost);
+    count_ = count;
+    shares_ = std::make_unique<Share[]>((size_t)count);
     try {
         for (int i = 1; i < count; ++i) workers_.emplace_back([this, i] { work(i); });
     } catch (const std::exception& error) {
@@ -54,37 +56,49 @@ Threads::~Threads() {
 }
 
 void Threads::begin_pass() {
-    {
-        std::lock_guard<std::mutex> lock(mutex_);
-        active_ = true;
-    }
+    active_.store(true);
+    if (parked_.load() == 0) return;
+    { std::lock_guard<std::mutex> lock(mutex_); }   // who has looked at active_ and not yet parked does so first
     wake_.notify_all();
 }
 
-void Threads::end_pass() { active_ = false; }
+void Threads::end_pass() { active_.store(false); }
 
-bool Threads::take_one(int thread) {
-    uint64_t ticket = ticket_.load(std::memory_order_acquire);
-    const uint64_t next = ticket & kField, tasks = (ticket >> 20) & kField;
-    if (next >= tasks) return false;
-    // Read before the exchange: if it succeeds, the section was still open, so these belonged to it.
-    const Call call = call_.load(std::memory_order_relaxed);
-    void* const context = context_.load(std::memory_order_relaxed);
-    if (!ticket_.compare_exchange_strong(ticket, ticket + 1, std::memory_order_acq_rel)) return true;
-    call(context, (int)next, thread);
-    done_.fetch_add(1, std::memory_order_release);
-    return true;
+// Tasks of one share, done by `thread`, until there are none; how many.
+int Threads::take_from(Share& share, int thread) {
+    int taken = 0;
+    uint64_t ticket = share.ticket.load(std::memory_order_acquire);
+    while ((ticket & kField) < (ticket >> 20 & kField)) {
+        // Read before the exchange: if it succeeds, the section was still open, so these belonged to it.
+        const Call call = call_.load(std::memory_order_relaxed);
+        void* const context = context_.load(std::memory_order_relaxed);
+        if (!share.ticket.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+        call(context, (int)(ticket & kField), thread);
+        ++taken;
+        ticket = share.ticket.load(std::memory_order_acquire);
+    }
+    return taken;
+}
+
+// One's own run first, then what the others have not begun.
+int Threads::take_all(int thread) {
+    int taken = take_from(shares_[thread], thread);
+    if (taken == 0 && thread != 0) return 0;
+    for (int i = 1; i < count_; ++i) taken += take_from(shares_[(thread + i) % count_], thread);
+    return taken;
 }
 
 void Threads::submit(int tasks, Call call, void* context) {
     done_.store(0, std::memory_order_relaxed);
     call_.store(call, std::memory_order_relaxed);
     context_.store(context, std::memory_order_relaxed);
-    const uint64_t generation = (ticket_.load(std::memory_order_relaxed) >> 40) + 1;
-    ticket_.store((generation << 40) | ((uint64_t)tasks << 20), std::memory_order_release);
-    while (take_one(0)) {
+    const uint64_t generation = ++generation_ << 40;
+    for (int i = count_ - 1; i >= 0; --i) {
+        const uint64_t begin = (uint64_t)tasks * i / count_, end = (uint64_t)tasks * (i + 1) / count_;
+        shares_[i].ticket.store(generation | end << 20 | begin, std::memory_order_release);
     }
-    for (int spins = 0; done_.load(std::memory_order_acquire) != tasks; ++spins) {
+    const int left = tasks - take_all(0);
+    for (int spins = 0; done_.load(std::memory_order_acquire) != left; ++spins) {
         if (spins < kSpinsBeforeYield) relax();
         else std::this_thread::yield();
     }
@@ -93,7 +107,8 @@ void Threads::submit(int tasks, Call call, void* context) {
 void Threads::work(int thread) {
     int idle = 0;
     while (!stopping_.load(std::memory_order_relaxed)) {
-        if (take_one(thread)) {
+        if (const int taken = take_all(thread)) {
+            done_.fetch_add(taken, std::memory_order_release);
             idle = 0;
         } else if (++idle < kSpinsBeforeYield) {
             relax();
@@ -101,7 +116,9 @@ void Threads::work(int thread) {
             std::this_thread::yield();
         } else {
             std::unique_lock<std::mutex> lock(mutex_);
+            ++parked_;
             wake_.wait(lock, [this] { return active_.load() || stopping_.load(); });
+            --parked_;
             idle = 0;
         }
     }

@@ -1,10 +1,12 @@
 // A pool of threads for the short sections of a pass. Workers spin while a pass runs and park between passes.
-// A worker that the system has not scheduled is never waited for: whoever is awake takes its tasks.
+// A section's tasks are dealt out in runs, the same way every time, so that a thread meets again the weights that its
+// cache holds. A worker that the system has not scheduled is never waited for: whoever is awake takes its tasks.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -19,36 +21,55 @@ public:
     Threads(const Threads&) = delete;
     Threads& operator=(const Threads&) = delete;
 
-    int count() const { return (int)workers_.size() + 1; }
+    int count() const { return count_; }
 
     // Calls f(task, thread) for every task in [0, tasks) and returns when all are done. f must not throw.
     template <class F>
     void run(int tasks, F&& f) {
-        if (workers_.empty() || tasks <= 1) {
+        if (!active_.load(std::memory_order_relaxed) || count_ == 1 || tasks <= 1) {
             for (int task = 0; task < tasks; ++task) f(task, 0);
             return;
         }
         submit(tasks, [](void* context, int task, int thread) { (*static_cast<F*>(context))(task, thread); }, (void*)&f);
     }
 
-    void begin_pass();   // workers wake and spin
-    void end_pass();     // workers may park
+    // Until it ends, workers are awake and sections are shared. Outside of a pass the caller does all the work.
+    class Pass {
+    public:
+        explicit Pass(Threads& threads) : threads_(threads) { threads_.begin_pass(); }
+        ~Pass() { threads_.end_pass(); }
+        Pass(const Pass&) = delete;
+        Pass& operator=(const Pass&) = delete;
+
+    private:
+        Threads& threads_;
+    };
 
     static constexpr int kMost = 256;
     static constexpr int kMostTasks = 1 << 19;
 
 private:
     using Call = void (*)(void*, int, int);
+    // generation (24 bits), end (20), next task (20) of the run that one thread begins with
+    struct alignas(64) Share {
+        std::atomic<uint64_t> ticket{0};
+    };
+    void begin_pass();
+    void end_pass();
     void submit(int tasks, Call call, void* context);
-    bool take_one(int thread);
+    int take_from(Share& share, int thread);
+    int take_all(int thread);
     void work(int thread);
 
-    // ticket: generation (24 bits), number of tasks (20), next task (20)
-    std::atomic<uint64_t> ticket_{0};
-    std::atomic<Call> call_{nullptr};
+    int count_ = 1;
+    std::unique_ptr<Share[]> shares_;
+    alignas(64) std::atomic<Call> call_{nullptr};
     std::atomic<void*> context_{nullptr};
-    std::atomic<int> done_{0};
-    std::atomic<bool> active_{false}, stopping_{false};
+    uint64_t generation_ = 0;
+    alignas(64) std::atomic<int> done_{0};
+    alignas(64) std::atomic<bool> active_{false};
+    std::atomic<bool> stopping_{false};
+    std::atomic<int> parked_{0};
     std::mutex mutex_;
     std::condition_variable wake_;
     std::vector<std::thread> workers_;

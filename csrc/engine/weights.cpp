@@ -1,7 +1,9 @@
 // Every tensor that the description demands, checked and packed.
+#include <algorithm>
 #include <cstring>
 
 #include "engine/plan.h"
+#include "engine/threads.h"
 
 namespace sw {
 namespace {
@@ -52,10 +54,8 @@ struct Loader {
         const Tensor& tensor = expect(name + ".weight", cols, rows);
         Linear linear;
         linear.w = PackedMatrix(tensor);
-        file.release(tensor);
         if (bias) linear.bias = vector(name + ".bias", rows);
         out.parameters += rows * cols;
-        out.packed_bytes += linear.w.size_bytes();
         return linear;
     }
 
@@ -83,7 +83,7 @@ struct Loader {
 
 }  // namespace
 
-Weights Weights::load(const File& file, const ModelSpec& spec) {
+Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place) {
     Weights weights;
     const Loader load{file, spec, weights};
     const Tensor& table = load.expect_rows("token_embd.weight", spec.width, spec.vocabulary);
@@ -98,7 +98,7 @@ Weights Weights::load(const File& file, const ModelSpec& spec) {
         } else {
             weights.position_rows.resize((size_t)spec.positions * spec.width);
             for (int row = 0; row < spec.positions; ++row)
-                read_tensor_row(select_kernels("ref"), positions, row, weights.position_rows.data() + (size_t)row * spec.width);
+                read_tensor_row(positions, row, weights.position_rows.data() + (size_t)row * spec.width);
             weights.positions = weights.position_rows.data();
         }
         weights.parameters += (uint64_t)spec.positions * spec.width;
@@ -106,7 +106,7 @@ Weights Weights::load(const File& file, const ModelSpec& spec) {
     if (spec.token_types) {
         const Tensor& types = load.expect_rows("token_types.weight", spec.width, spec.token_types);
         weights.token_type.resize(spec.width);
-        read_tensor_row(select_kernels("ref"), types, 0, weights.token_type.data());
+        read_tensor_row(types, 0, weights.token_type.data());
         weights.parameters += (uint64_t)spec.token_types * spec.width;
     }
     if (spec.embedding_norm) weights.embedding_norm = load.norm("token_embd_norm");
@@ -130,7 +130,36 @@ Weights Weights::load(const File& file, const ModelSpec& spec) {
         weights.table = &table;
         weights.parameters += (uint64_t)spec.vocabulary * spec.width;
     }
+    if (!in_place) weights.pack(file);
     return weights;
+}
+
+void Weights::pack(const File& file) {
+    std::vector<PackedMatrix*> matrices;
+    for (LayerWeights& w : layers)
+        for (Linear* linear : {&w.q, &w.k, &w.v, &w.output, &w.gate, &w.up, &w.down})
+            if (linear->w.rows()) matrices.push_back(&linear->w);
+    for (Linear* linear : {&pooler, &head})
+        if (linear->w.rows()) matrices.push_back(&linear->w);
+    size_t size_bytes = 0;
+    for (const PackedMatrix* matrix : matrices) size_bytes += matrix->size_bytes();
+    panels = Buffer(size_bytes);
+    uint8_t* at = panels.as();
+    constexpr int kPanelsOfTask = 64;
+    std::vector<std::pair<PackedMatrix*, int>> tasks;   // and the first panel
+    for (PackedMatrix* matrix : matrices) {
+        matrix->place(at);
+        at += matrix->size_bytes();
+        for (int p = 0; p < matrix->panels(); p += kPanelsOfTask) tasks.emplace_back(matrix, p);
+    }
+    constexpr size_t kWorthThreads = 4u << 20;   // less is packed before a thread has started
+    Threads threads(size_bytes < kWorthThreads ? 1 : 0);
+    const Threads::Pass pass(threads);
+    threads.run((int)tasks.size(), [&](int i, int) {
+        auto [matrix, first] = tasks[i];
+        matrix->pack(first, std::min(first + kPanelsOfTask, matrix->panels()));
+    });
+    for (const PackedMatrix* matrix : matrices) file.release(matrix->tensor());
 }
 
 }  // namespace sw

@@ -1,4 +1,4 @@
-// AVX2 with F16C: a panel is two registers of 8 rows. Byte products go through 16-bit sums that cannot saturate.
+// AVX2 with F16C and FMA: a panel is two registers of 8 rows. Byte products go through 16-bit sums that cannot saturate.
 #include "kernels/kernels.h"
 
 #include <immintrin.h>
@@ -51,13 +51,15 @@ inline void write(__m256 low, __m256 high, int row, int rows, int t, const Outpu
     }
 }
 
-template <bool IsHalf>
-inline __m256 get(const uint8_t* panel, size_t at) {
-    if (IsHalf) return half_to_single((const uint16_t*)panel + at);
-    return _mm256_loadu_ps((const float*)panel + at);
+template <Format F>
+inline __m256 load_floats(const uint8_t* panel, size_t at) {
+    if (F == Format::f32) return _mm256_loadu_ps((const float*)panel + at);
+    if (F == Format::f16) return half_to_single((const uint16_t*)panel + at);
+    const __m128i words = _mm_loadu_si128((const __m128i*)((const uint16_t*)panel + at));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(words), 16));
 }
 
-template <bool IsHalf, int P, int T>
+template <Format F, int P, int T>
 void tile_float(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
     const uint8_t* panel = w.data + (size_t)p0 * w.panel_stride;
     const float* row = x.f32 + (size_t)t0 * x.f32_stride;
@@ -66,12 +68,12 @@ void tile_float(const Matrix& w, const Rows& x, int t0, const Output& out, int p
         for (int t = 0; t < T; ++t) acc[p][t][0] = acc[p][t][1] = _mm256_setzero_ps();
     for (int k = 0; k < w.cols; ++k) {
         for (int p = 0; p < P; ++p) {
-            const __m256 low = get<IsHalf>(panel + p * w.panel_stride, (size_t)k * kPanel);
-            const __m256 high = get<IsHalf>(panel + p * w.panel_stride, (size_t)k * kPanel + 8);
+            const __m256 low = load_floats<F>(panel + p * w.panel_stride, (size_t)k * kPanel);
+            const __m256 high = load_floats<F>(panel + p * w.panel_stride, (size_t)k * kPanel + 8);
             for (int t = 0; t < T; ++t) {
                 const __m256 in = _mm256_broadcast_ss(row + t * x.f32_stride + k);
-                acc[p][t][0] = _mm256_add_ps(acc[p][t][0], _mm256_mul_ps(low, in));
-                acc[p][t][1] = _mm256_add_ps(acc[p][t][1], _mm256_mul_ps(high, in));
+                acc[p][t][0] = _mm256_fmadd_ps(low, in, acc[p][t][0]);
+                acc[p][t][1] = _mm256_fmadd_ps(high, in, acc[p][t][1]);
             }
         }
     }
@@ -79,103 +81,107 @@ void tile_float(const Matrix& w, const Rows& x, int t0, const Output& out, int p
         for (int t = 0; t < T; ++t) write(acc[p][t][0], acc[p][t][1], (p0 + p) * kPanel, w.rows, t0 + t, out);
 }
 
-template <int Bits, int P, int T>
+inline __m256i four_codes(const int8_t* q) {
+    int32_t four;
+    __builtin_memcpy(&four, q, 4);
+    return _mm256_set1_epi32(four);
+}
+
+// The dots of groups [begin, end) of a block of byte codes: the stored byte is the code + 128; |code| <= 128 and
+// |x| <= 127 keep a pair's sum below 2^15.
+template <int T>
+inline void dot_bytes(const uint8_t* block, const int8_t* q, size_t q_stride, int begin, int end, __m256i (&dot)[T][2]) {
+    const __m256i flip = _mm256_set1_epi8((char)0x80), ones = _mm256_set1_epi16(1);
+    for (int t = 0; t < T; ++t) dot[t][0] = dot[t][1] = _mm256_setzero_si256();
+    for (int g = begin; g < end; ++g) {
+        for (int h = 0; h < 2; ++h) {
+            const __m256i code = _mm256_xor_si256(_mm256_loadu_si256((const __m256i*)(block + g * 64 + h * 32)), flip);
+            const __m256i size = _mm256_abs_epi8(code);
+            for (int t = 0; t < T; ++t) {
+                const __m256i in = _mm256_sign_epi8(four_codes(q + t * q_stride + g * 4), code);
+                dot[t][h] = _mm256_add_epi32(dot[t][h], _mm256_madd_epi16(_mm256_maddubs_epi16(size, in), ones));
+            }
+        }
+    }
+}
+
+// The same of nibbles: 8 groups of pairs below 2 * 15 * 127 each, so the 16-bit sums stay below 2^15.
+template <int T>
+inline void dot_nibbles(const uint8_t* block, const int8_t* q, size_t q_stride, __m256i (&dot)[T][2]) {
+    const __m256i mask = _mm256_set1_epi8(15), ones = _mm256_set1_epi16(1);
+    for (int t = 0; t < T; ++t) dot[t][0] = dot[t][1] = _mm256_setzero_si256();
+    for (int g = 0; g < 4; ++g) {
+        for (int h = 0; h < 2; ++h) {
+            const __m256i pair = _mm256_loadu_si256((const __m256i*)(block + g * 64 + h * 32));
+            const __m256i low = _mm256_and_si256(pair, mask);
+            const __m256i high = _mm256_and_si256(_mm256_srli_epi16(pair, 4), mask);
+            for (int t = 0; t < T; ++t) {
+                dot[t][h] = _mm256_add_epi16(dot[t][h], _mm256_maddubs_epi16(low, four_codes(q + t * q_stride + g * 4)));
+                dot[t][h] = _mm256_add_epi16(dot[t][h], _mm256_maddubs_epi16(high, four_codes(q + t * q_stride + g * 4 + 16)));
+            }
+        }
+    }
+    for (int t = 0; t < T; ++t)
+        for (int h = 0; h < 2; ++h) dot[t][h] = _mm256_madd_epi16(dot[t][h], ones);
+}
+
+// acc += value * (row scale * activation scale), for both halves of the panel.
+template <int T, class Value>
+inline void accumulate(const uint16_t* w_scale, const float* x_scale, size_t x_blocks, __m256 (&acc)[T][2], Value value) {
+    for (int h = 0; h < 2; ++h) {
+        const __m256 scale = half_to_single(w_scale + h * 8);
+        for (int t = 0; t < T; ++t)
+            acc[t][h] = _mm256_fmadd_ps(value(t, h), _mm256_mul_ps(scale, _mm256_broadcast_ss(x_scale + t * x_blocks)), acc[t][h]);
+    }
+}
+
+template <Format F, int T>
 void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-    static_assert(P == 1, "one panel fills the registers");
-    constexpr size_t block_bytes = (size_t)kPanel * kBlock * Bits / 8;
-    const int blocks = w.cols / kBlock;
-    const size_t x_blocks = x.q_stride / kBlock;
+    constexpr size_t block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
+    const size_t blocks = (size_t)w.cols / kBlock, x_blocks = x.q_stride / kBlock;
     const uint8_t* panel = w.data + (size_t)p0 * w.panel_stride;
-    const uint16_t* scales = w.scales + (size_t)p0 * blocks * kPanel;
+    const uint16_t* scales = (const uint16_t*)(panel + blocks * block_bytes);
+    const uint16_t* minimums = scales + blocks * kPanel * scales_of_block(F);
     const int8_t* q = x.q + (size_t)t0 * x.q_stride;
     const float* x_scale = x.scale + (size_t)t0 * x_blocks;
     const int32_t* x_offset = x.offset + (size_t)t0 * x_blocks;
-    const __m256i ones = _mm256_set1_epi16(1);
     __m256 acc[T][2];
+    __m256i dot[T][2];
+    const auto dots = [&](int t, int h) { return _mm256_cvtepi32_ps(dot[t][h]); };
     for (int t = 0; t < T; ++t) acc[t][0] = acc[t][1] = _mm256_setzero_ps();
-    for (int b = 0; b < blocks; ++b) {
-        const uint8_t* block = panel + (size_t)b * block_bytes;
-        const int8_t* qb = q + (size_t)b * kBlock;
-        __m256i dot[T][2];
-        if (Bits == 8) {
-            // The stored byte is the code + 128; |code| <= 128 and |x| <= 127 keep a pair's sum below 2^15.
-            const __m256i flip = _mm256_set1_epi8((char)0x80);
-            for (int t = 0; t < T; ++t) dot[t][0] = dot[t][1] = _mm256_setzero_si256();
-            for (int g = 0; g < 8; ++g) {
-                for (int h = 0; h < 2; ++h) {
-                    const __m256i code = _mm256_xor_si256(_mm256_loadu_si256((const __m256i*)(block + g * 64 + h * 32)), flip);
-                    const __m256i size = _mm256_abs_epi8(code);
-                    for (int t = 0; t < T; ++t) {
-                        int32_t four;
-                        __builtin_memcpy(&four, qb + t * x.q_stride + g * 4, 4);
-                        const __m256i in = _mm256_sign_epi8(_mm256_set1_epi32(four), code);
-                        dot[t][h] = _mm256_add_epi32(dot[t][h], _mm256_madd_epi16(_mm256_maddubs_epi16(size, in), ones));
-                    }
-                }
-            }
-        } else {
-            // 8 groups of pairs below 2 * 15 * 127 each: the 16-bit sums stay below 2^15.
-            const __m256i mask = _mm256_set1_epi8(15);
-            for (int t = 0; t < T; ++t) dot[t][0] = dot[t][1] = _mm256_setzero_si256();
-            for (int g = 0; g < 4; ++g) {
-                for (int h = 0; h < 2; ++h) {
-                    const __m256i pair = _mm256_loadu_si256((const __m256i*)(block + g * 64 + h * 32));
-                    const __m256i low = _mm256_and_si256(pair, mask);
-                    const __m256i high = _mm256_and_si256(_mm256_srli_epi16(pair, 4), mask);
-                    for (int t = 0; t < T; ++t) {
-                        int32_t four, next;
-                        __builtin_memcpy(&four, qb + t * x.q_stride + g * 4, 4);
-                        __builtin_memcpy(&next, qb + t * x.q_stride + g * 4 + 16, 4);
-                        dot[t][h] = _mm256_add_epi16(dot[t][h], _mm256_maddubs_epi16(low, _mm256_set1_epi32(four)));
-                        dot[t][h] = _mm256_add_epi16(dot[t][h], _mm256_maddubs_epi16(high, _mm256_set1_epi32(next)));
-                    }
-                }
-            }
-            for (int t = 0; t < T; ++t) {
-                const __m256i offset = _mm256_set1_epi32(x_offset[t * x_blocks + b]);
-                for (int h = 0; h < 2; ++h) dot[t][h] = _mm256_add_epi32(_mm256_madd_epi16(dot[t][h], ones), offset);
-            }
+    for (size_t b = 0; b < blocks; ++b) {
+        const uint8_t* block = panel + b * block_bytes;
+        const int8_t* qb = q + b * kBlock;
+        if (T == 1)
+            for (size_t line = 0; line < block_bytes; line += 64) _mm_prefetch((const char*)block + 1024 + line, _MM_HINT_T0);
+        if (F == Format::q8_half) {
+            dot_bytes<T>(block, qb, x.q_stride, 0, 4, dot);
+            accumulate<T>(scales + b * 2 * kPanel, x_scale + b, x_blocks, acc, dots);
+            dot_bytes<T>(block, qb, x.q_stride, 4, 8, dot);
+            accumulate<T>(scales + (b * 2 + 1) * kPanel, x_scale + b, x_blocks, acc, dots);
+            continue;
         }
-        for (int h = 0; h < 2; ++h) {
-            const __m256 w_scale = half_to_single(scales + (size_t)b * kPanel + h * 8);
-            for (int t = 0; t < T; ++t) {
-                const __m256 factor = _mm256_mul_ps(w_scale, _mm256_broadcast_ss(x_scale + t * x_blocks + b));
-                acc[t][h] = _mm256_add_ps(acc[t][h], _mm256_mul_ps(_mm256_cvtepi32_ps(dot[t][h]), factor));
-            }
-        }
+        if (code_bits(F) == 8) dot_bytes<T>(block, qb, x.q_stride, 0, 8, dot);
+        else dot_nibbles<T>(block, qb, x.q_stride, dot);
+        if (F == Format::q4)
+            for (int t = 0; t < T; ++t)
+                for (int h = 0; h < 2; ++h) dot[t][h] = _mm256_add_epi32(dot[t][h], _mm256_set1_epi32(x_offset[t * x_blocks + b]));
+        accumulate<T>(scales + b * kPanel, x_scale + b, x_blocks, acc, dots);
+        if (has_minimum(F))
+            accumulate<T>(minimums + b * kPanel, x_scale + b, x_blocks, acc,
+                          [&](int t, int) { return _mm256_set1_ps((float)x_offset[t * x_blocks + b] * -0.125f); });
     }
     for (int t = 0; t < T; ++t) write(acc[t][0], acc[t][1], p0 * kPanel, w.rows, t0 + t, out);
 }
 
-struct Singles {
-    static constexpr int tokens = 5, wide_tokens = 2, wide = 3, narrow = 1;
-    template <int P, int T>
+// One panel of quantised weights fills the registers.
+struct Tiles {
+    static constexpr int tokens(Format f) { return is_quantized(f) ? 3 : 5; }
+    static constexpr int panels(Format f, int count) { return is_quantized(f) || count > 2 ? 1 : 3; }
+    template <Format F, int P, int T>
     static void tile(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-        tile_float<false, P, T>(w, x, t0, out, p0);
-    }
-};
-
-struct Halves {
-    static constexpr int tokens = 5, wide_tokens = 2, wide = 3, narrow = 1;
-    template <int P, int T>
-    static void tile(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-        tile_float<true, P, T>(w, x, t0, out, p0);
-    }
-};
-
-struct Bytes {
-    static constexpr int tokens = 3, wide_tokens = 0, wide = 1, narrow = 1;
-    template <int P, int T>
-    static void tile(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-        tile_quantized<8, P, T>(w, x, t0, out, p0);
-    }
-};
-
-struct Nibbles {
-    static constexpr int tokens = 3, wide_tokens = 0, wide = 1, narrow = 1;
-    template <int P, int T>
-    static void tile(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-        tile_quantized<4, P, T>(w, x, t0, out, p0);
+        if constexpr (is_quantized(F)) tile_quantized<F, T>(w, x, t0, out, p0);
+        else tile_float<F, P, T>(w, x, t0, out, p0);
     }
 };
 
@@ -184,6 +190,6 @@ struct Nibbles {
 }  // namespace
 
 extern const Kernels kernels_avx2;
-const Kernels kernels_avx2 = make_table("avx2", product<Singles>, product<Halves>, product<Bytes>, product<Nibbles>);
+const Kernels kernels_avx2 = make_table("avx2", all_products<Tiles>());
 
 }  // namespace sw

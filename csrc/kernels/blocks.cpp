@@ -123,4 +123,22 @@ float half_to_float(uint16_t bits) {
     return value;
 }
 
+uint16_t float_to_half(float value) {
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const uint32_t sign = bits >> 16 & 0x8000;
+    uint32_t size = bits & 0x7fffffff;
+    if (size > 0x7f800000) return (uint16_t)(sign | 0x7e00);   // not a number
+    if (size >= 0x477ff000) return (uint16_t)(sign | 0x7c00);
+    if (size < 0x38800000) {   // subnormal: adding 0.5 leaves the rounded mantissa in the low bits
+        float part;
+        memcpy(&part, &size, sizeof part);
+        part += 0.5f;
+        memcpy(&size, &part, sizeof size);
+        return (uint16_t)(sign | (size - 0x3f000000));
+    }
+    size += 0xfff + (size >> 13 & 1);
+    return (uint16_t)(sign | (size - 0x38000000) >> 13);
+}
+
 }  // namespace sw

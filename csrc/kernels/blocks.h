@@ -26,5 +26,6 @@ void read_block(Type type, const uint8_t* row, size_t index, Block32& out);
 
 float half_to_float(uint16_t bits);
 float bfloat_to_float(uint16_t bits);
+uint16_t float_to_half(float value);   // nearest even; too large becomes infinite
 
 }  // namespace sw

@@ -1,7 +1,7 @@
-// The engine's inner loops as one table of functions; ref.cpp, avx2.cpp and avx512.cpp each fill one.
+// The engine's inner loops as one table of functions; ref.cpp, avx2.cpp, avx512.cpp, amx.cpp and neon.cpp each fill one.
 // Enters: raw pointers, already checked (kernels check nothing). Leaves: numbers that are bit-identical in every table:
-// each output has its own accumulator and a fixed order of additions, multiply and add are never fused, and reductions
-// use fixed lanes and a fixed final tree. Not here: shapes, memory, threads.
+// each output has its own accumulator and a fixed order of additions; products always fuse multiply and add, all other
+// arithmetic never does; reductions use fixed lanes and a fixed final tree. Not here: shapes, memory, threads.
 #pragma once
 
 #include <stddef.h>
@@ -12,28 +12,41 @@ namespace sw {
 constexpr int kPanel = 16;   // output rows that are interleaved in one panel
 constexpr int kBlock = 32;   // inputs that share one scale
 
+// What a packed matrix holds; every type of file becomes one of these (pack.h).
+//   q8       byte codes, a scale a block            q4       nibble codes, a scale a block
+//   q8_min   the same and a minimum a block         q4_min   the same and a minimum a block
+//   q8_half  byte codes, a scale for each 16 inputs
+enum class Format : uint8_t { f32, f16, bf16, q8, q8_min, q8_half, q4, q4_min };
+constexpr int kFormats = 8;
+
+constexpr bool is_quantized(Format f) { return f >= Format::q8; }
+constexpr bool has_minimum(Format f) { return f == Format::q8_min || f == Format::q4_min; }
+constexpr int code_bits(Format f) { return f >= Format::q4 ? 4 : 8; }
+constexpr int scales_of_block(Format f) { return f == Format::q8_half ? 2 : 1; }
+
 // A packed (rows, cols) matrix: panels of 16 rows, the last one padded with zeros. Panel p begins at
 // data + p * panel_stride; within it, with r the row in the panel:
-//   f32, f16  [cols][16]                        value of row r at [k][r]
-//   q8_0      [cols / 32][8][16][4] bytes       value + 128 of inputs 4 g .. 4 g + 3 at [block][g][r]
-//   q4_0      [cols / 32][4][16][4] bytes       value + 8 of group g in the low, of group g + 4 in the high nibble
-// and f16 scales [rows / 16][cols / 32][16] for the quantised ones.
+//   f32, f16, bf16  [cols][16]                  value of row r at [k][r]
+//   q8...           [cols / 32][8][16][4]       code + 128 of inputs 4 g .. 4 g + 3 at [block][g][r]
+//   q4              [cols / 32][4][16][4]       code + 8 of group g in the low, of group g + 4 in the high nibble
+//   q4_min          the same with the code itself, 0 to 15
+// and after the codes of the panel f16 scales [cols / 32][16] (q8_half: [cols / 32][2][16]), then f16 minimums.
 struct Matrix {
     const uint8_t* data = nullptr;
-    const uint16_t* scales = nullptr;
     size_t panel_stride = 0;   // bytes
     int rows = 0;
     int cols = 0;
 };
 
-// n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride with scale and offset at
-// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes.
+// n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride, with scale, offset and half at
+// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16.
 struct Rows {
     const float* f32 = nullptr;
     size_t f32_stride = 0;
     const int8_t* q = nullptr;
     const float* scale = nullptr;
     const int32_t* offset = nullptr;
+    const int32_t* half = nullptr;
     size_t q_stride = 0;
 };
 
@@ -51,12 +64,17 @@ using Elementwise = void (*)(float* x, size_t n);
 enum class Activation { silu = 0, gelu = 1, gelu_tanh = 2, relu = 3, tanh = 4 };
 constexpr int kActivations = 5;
 
+// The products of one instruction set; by Format.
+struct Products {
+    Product of[kFormats];
+};
+
 struct Kernels {
     const char* name;
-    Product f32, f16, q8_0, q4_0;
+    Products products;
     // k values to codes in [-127, 127] by blocks of 32: scale = max|x| / 127, ties to even. A block with a NaN or an
     // infinity gets a scale that is not finite, so that it reaches the logits.
-    void (*quantize)(const float* x, size_t k, int8_t* q, float* scale, int32_t* offset);
+    void (*quantize)(const float* x, size_t k, int8_t* q, float* scale, int32_t* offset, int32_t* half);
     Elementwise activate[kActivations];
     Elementwise exp;
     Elementwise erf;
@@ -79,6 +97,9 @@ extern const Kernels kernels_ref;
 #if defined(SW_X86)
 extern const Kernels kernels_avx2;
 extern const Kernels kernels_avx512;
+extern const Kernels kernels_amx;
+#elif defined(SW_NEON)
+extern const Kernels kernels_neon;
 #endif
 
 // The best table that CPU and operating system support, or the one that SMALLWRIGHT_ISA names.

@@ -1,76 +1,104 @@
 #include "kernels/pack.h"
 
-#include <cstdlib>
 #include <cstring>
-#include <limits>
-#include <new>
 #include <string>
-#include <utility>
-#include <vector>
 
 #include "kernels/blocks.h"
+#include "kernels/memory.h"
 
 namespace sw {
-
-Buffer::Buffer(size_t size_bytes) : size_bytes_(size_bytes) {
-    if (size_bytes == 0) return;
-    if (size_bytes > std::numeric_limits<size_t>::max() / 2) throw std::bad_alloc();
-    const size_t whole = (size_bytes + 63) / 64 * 64;
-    data_ = static_cast<uint8_t*>(std::aligned_alloc(64, whole));
-    if (!data_) throw std::bad_alloc();
-    std::memset(data_, 0, whole);
-}
-
-Buffer& Buffer::operator=(Buffer&& other) noexcept {
-    std::swap(data_, other.data_);
-    std::swap(size_bytes_, other.size_bytes_);
-    return *this;
-}
-
-Buffer::~Buffer() { std::free(data_); }
-
 namespace {
 
-constexpr size_t kBytesQ8 = 34, kBytesQ4 = 18;   // a block of 32 in the file: f16 scale, then codes
+// Where block b of row r (in the panel) goes: its codes, its scales and its minimum.
+struct Place {
+    uint8_t* codes;
+    uint16_t* scales;
+    uint16_t* minimum;
+};
 
-void pack_q8_0(const uint8_t* block, int row_in_panel, uint8_t* to, uint16_t* scales) {
-    std::memcpy(scales + row_in_panel, block, 2);
-    for (int group = 0; group < 8; ++group)
-        for (int i = 0; i < 4; ++i) to[(group * kPanel + row_in_panel) * 4 + i] = block[2 + group * 4 + i] ^ 0x80;
-}
+struct PanelLayout {
+    Format format;
+    size_t blocks;
+    size_t block_bytes() const { return (size_t)kPanel * kBlock * code_bits(format) / 8; }
+    size_t size_bytes() const {
+        const size_t halves = blocks * kPanel * (scales_of_block(format) + (has_minimum(format) ? 1 : 0));
+        return (blocks * block_bytes() + halves * sizeof(uint16_t) + 63) / 64 * 64;
+    }
+    Place place(uint8_t* panel, size_t b, int r) const {
+        uint16_t* const scales = reinterpret_cast<uint16_t*>(panel + blocks * block_bytes());
+        return {panel + b * block_bytes() + r * 4, scales + b * scales_of_block(format) * kPanel + r,
+                scales + blocks * scales_of_block(format) * kPanel + b * kPanel + r};
+    }
+};
+
+void put_four(uint8_t* codes, int group, const void* four) { std::memcpy(codes + group * kPanel * 4, four, 4); }
 
 // The file keeps inputs 0..15 in the low and 16..31 in the high nibbles of 16 bytes: the same pairs as ours.
-void pack_q4_0(const uint8_t* block, int row_in_panel, uint8_t* to, uint16_t* scales) {
-    std::memcpy(scales + row_in_panel, block, 2);
-    for (int group = 0; group < 4; ++group)
-        for (int i = 0; i < 4; ++i) to[(group * kPanel + row_in_panel) * 4 + i] = block[2 + group * 4 + i];
+void put_q4_0(const uint8_t* block, const Place& to) {
+    std::memcpy(to.scales, block, 2);
+    for (int group = 0; group < 4; ++group) put_four(to.codes, group, block + 2 + group * 4);
+}
+
+void put_q8_0(const uint8_t* block, const Place& to) {
+    std::memcpy(to.scales, block, 2);
+    for (int group = 0; group < 8; ++group) {
+        uint32_t four;
+        std::memcpy(&four, block + 2 + group * 4, 4);
+        four ^= 0x80808080u;
+        put_four(to.codes, group, &four);
+    }
+}
+
+void put_block(const Block32& block, Format format, const Place& to) {
+    for (int half = 0; half < scales_of_block(format); ++half) to.scales[half * kPanel] = float_to_half(block.scale[half]);
+    if (has_minimum(format)) *to.minimum = float_to_half(block.minimum);
+    if (code_bits(format) == 8) {
+        for (int group = 0; group < 8; ++group) {
+            uint8_t four[4];
+            for (int i = 0; i < 4; ++i) four[i] = (uint8_t)(block.codes[group * 4 + i] + 128);
+            put_four(to.codes, group, four);
+        }
+        return;
+    }
+    for (int group = 0; group < 4; ++group) {
+        uint8_t four[4];
+        for (int i = 0; i < 4; ++i) four[i] = (uint8_t)(block.codes[group * 4 + i] | block.codes[group * 4 + i + 16] << 4);
+        put_four(to.codes, group, four);
+    }
 }
 
 template <class Value>
-void pack_plain(const Tensor& tensor, const Matrix& view, uint8_t* data) {
-    for (int row = 0; row < view.rows; ++row) {
-        Value* panel = reinterpret_cast<Value*>(data + (size_t)(row / kPanel) * view.panel_stride);
-        const uint8_t* from = tensor.data + (size_t)row * view.cols * sizeof(Value);
-        for (int k = 0; k < view.cols; ++k) std::memcpy(panel + (size_t)k * kPanel + row % kPanel, from + k * sizeof(Value), sizeof(Value));
-    }
+void put_row(const uint8_t* row, int cols, int r, uint8_t* panel) {
+    for (int k = 0; k < cols; ++k) std::memcpy(panel + ((size_t)k * kPanel + r) * sizeof(Value), row + k * sizeof(Value), sizeof(Value));
 }
 
-// Types that have no product of their own become floats.
-void pack_expanded(const Tensor& tensor, const Matrix& view, uint8_t* data) {
-    const Kernels& kernels = select_kernels("ref");
-    std::vector<float> values(view.cols);
-    for (int row = 0; row < view.rows; ++row) {
-        float* panel = reinterpret_cast<float*>(data + (size_t)(row / kPanel) * view.panel_stride);
-        read_tensor_row(kernels, tensor, row, values.data());
-        for (int k = 0; k < view.cols; ++k) panel[(size_t)k * kPanel + row % kPanel] = values[k];
-    }
+// A thread's own place for a panel that is used in place.
+uint8_t* scratch_panel(size_t size_bytes) {
+    static thread_local Buffer scratch;
+    if (scratch.size_bytes() < size_bytes) scratch = Buffer(size_bytes);
+    return scratch.as();
 }
-
-bool has_product(Type type) { return type == Type::f32 || type == Type::f16 || type == Type::q8_0 || type == Type::q4_0; }
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(const Tensor& tensor) : type_(has_product(tensor.type) ? tensor.type : Type::f32) {
+Format format_of(Type type) {
+    switch (type) {
+        case Type::f16: return Format::f16;
+        case Type::bf16: return Format::bf16;
+        case Type::q8_0:
+        case Type::q5_0:
+        case Type::iq4_nl: return Format::q8;
+        case Type::q5_1:
+        case Type::q5_k: return Format::q8_min;
+        case Type::q6_k: return Format::q8_half;
+        case Type::q4_0: return Format::q4;
+        case Type::q4_1:
+        case Type::q4_k: return Format::q4_min;
+        default: return Format::f32;
+    }
+}
+
+PackedMatrix::PackedMatrix(const Tensor& tensor) : tensor_(&tensor), format_(format_of(tensor.type)) {
     const std::string name(tensor.name);
     if (tensor.type == Type::i8 || tensor.type == Type::i32)
         throw Error("bad_type", "a weight matrix must hold floats or quantised blocks. Got type " +
@@ -79,83 +107,98 @@ PackedMatrix::PackedMatrix(const Tensor& tensor) : type_(has_product(tensor.type
         throw Error("bad_shape", "a weight matrix must have fewer than 2^31 rows and columns. Got more in tensor " + name + ".");
     view_.cols = (int)tensor.dims[0];
     view_.rows = (int)tensor.dims[1];
-    const size_t block = block_columns(tensor.type);
-    if (view_.cols % block != 0)
-        throw Error("bad_shape", "columns of a quantised matrix must be divisible by its block of " + std::to_string(block) + ". Got " +
-                                     std::to_string(view_.cols) + " in tensor " + name + ".");
-    const size_t per_column = type_ == Type::f32 ? 64 : type_ == Type::f16 ? 32 : type_ == Type::q8_0 ? 16 : 8;
-    view_.panel_stride = per_column * view_.cols;
-    data_ = Buffer(view_.panel_stride * panels());
-    view_.data = data_.as();
-    if (tensor.type == Type::f32) pack_plain<float>(tensor, view_, data_.as());
-    else if (type_ == Type::f32) pack_expanded(tensor, view_, data_.as());
-    if (type_ == Type::f16) pack_plain<uint16_t>(tensor, view_, data_.as());
-    if (!quantized()) return;
-    const size_t blocks = view_.cols / kBlock;
-    scales_ = Buffer(blocks * panels() * kPanel * sizeof(uint16_t));
-    view_.scales = scales_.as<uint16_t>();
-    const size_t file_block = type_ == Type::q8_0 ? kBytesQ8 : kBytesQ4;
-    const size_t packed_block = view_.panel_stride / (blocks ? blocks : 1);
-    for (int row = 0; row < view_.rows; ++row) {
-        const size_t panel = row / kPanel;
-        const uint8_t* from = tensor.data + (size_t)row * blocks * file_block;
-        for (size_t b = 0; b < blocks; ++b) {
-            uint8_t* to = data_.as() + panel * view_.panel_stride + b * packed_block;
-            uint16_t* scales = scales_.as<uint16_t>() + (panel * blocks + b) * kPanel;
-            if (type_ == Type::q8_0) pack_q8_0(from + b * file_block, row % kPanel, to, scales);
-            else pack_q4_0(from + b * file_block, row % kPanel, to, scales);
+    if (quantized()) view_.panel_stride = PanelLayout{format_, (size_t)view_.cols / kBlock}.size_bytes();
+    else view_.panel_stride = (size_t)view_.cols * kPanel * layout_of(tensor.type).block_bytes;
+}
+
+void PackedMatrix::pack_panel(int panel, uint8_t* to) const {
+    const size_t row_bytes = (size_t)view_.cols / block_columns(tensor_->type) * block_bytes(tensor_->type);
+    const int rows = view_.rows - panel * kPanel < kPanel ? view_.rows - panel * kPanel : kPanel;
+    const PanelLayout layout{format_, (size_t)view_.cols / kBlock};
+    if (rows < kPanel) std::memset(to, 0, view_.panel_stride);
+    for (int r = 0; r < rows; ++r) {
+        const uint8_t* row = tensor_->data + ((size_t)panel * kPanel + r) * row_bytes;
+        if (tensor_->type == Type::q4_0) {
+            for (size_t b = 0; b < layout.blocks; ++b) put_q4_0(row + b * 18, layout.place(to, b, r));
+        } else if (tensor_->type == Type::q8_0) {
+            for (size_t b = 0; b < layout.blocks; ++b) put_q8_0(row + b * 34, layout.place(to, b, r));
+        } else if (quantized()) {
+            Block32 block;
+            for (size_t b = 0; b < layout.blocks; ++b) {
+                read_block(tensor_->type, row, b, block);
+                put_block(block, format_, layout.place(to, b, r));
+            }
+        } else if (format_ == Format::f32) {
+            put_row<float>(row, view_.cols, r, to);
+        } else {
+            put_row<uint16_t>(row, view_.cols, r, to);
         }
     }
 }
 
-Product PackedMatrix::product(const Kernels& kernels) const {
-    switch (type_) {
-        case Type::f16: return kernels.f16;
-        case Type::q8_0: return kernels.q8_0;
-        case Type::q4_0: return kernels.q4_0;
-        default: return kernels.f32;
+void PackedMatrix::pack(int panel_begin, int panel_end) {
+    for (int p = panel_begin; p < panel_end; ++p) pack_panel(p, const_cast<uint8_t*>(view_.data) + (size_t)p * view_.panel_stride);
+}
+
+void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end) const {
+    const Product product = kernels.products.of[(int)format_];
+    if (view_.data) return product(view_, x, n, out, panel_begin, panel_end);
+    uint8_t* const panel = scratch_panel(view_.panel_stride);
+    for (int p = panel_begin; p < panel_end; ++p) {
+        pack_panel(p, panel);
+        Matrix one = view_;
+        one.data = panel;
+        one.rows = view_.rows - p * kPanel < kPanel ? view_.rows - p * kPanel : kPanel;
+        Output there = out;
+        there.y = out.y + (size_t)p * kPanel;
+        if (out.bias) there.bias = out.bias + (size_t)p * kPanel;
+        product(one, x, n, there, 0, 1);
     }
 }
 
-void PackedMatrix::read_row(const Kernels& kernels, int row, float* out) const {
-    const uint8_t* panel = view_.data + (size_t)(row / kPanel) * view_.panel_stride;
+void PackedMatrix::read_row(int row, float* out) const {
+    if (!view_.data) return read_tensor_row(*tensor_, (uint64_t)row, out);
+    uint8_t* const panel = const_cast<uint8_t*>(view_.data) + (size_t)(row / kPanel) * view_.panel_stride;
     const int r = row % kPanel;
     if (!quantized()) {
         for (int k = 0; k < view_.cols; ++k) {
             const size_t at = (size_t)k * kPanel + r;
-            if (type_ == Type::f32) out[k] = reinterpret_cast<const float*>(panel)[at];
-            else kernels.from_half(reinterpret_cast<const uint16_t*>(panel) + at, out + k, 1);
+            if (format_ == Format::f32) out[k] = reinterpret_cast<const float*>(panel)[at];
+            else out[k] = (format_ == Format::f16 ? half_to_float : bfloat_to_float)(reinterpret_cast<const uint16_t*>(panel)[at]);
         }
         return;
     }
-    const size_t blocks = view_.cols / kBlock, block_bytes = view_.panel_stride / blocks;
-    const uint16_t* scales = view_.scales + (size_t)(row / kPanel) * blocks * kPanel;
-    for (size_t b = 0; b < blocks; ++b) {
-        float scale;
-        kernels.from_half(scales + b * kPanel + r, &scale, 1);
-        const uint8_t* block = panel + b * block_bytes;
+    const PanelLayout layout{format_, (size_t)view_.cols / kBlock};
+    const bool bytes = code_bits(format_) == 8;
+    const int middle = bytes ? 128 : format_ == Format::q4 ? 8 : 0;
+    for (size_t b = 0; b < layout.blocks; ++b) {
+        const Place place = layout.place(panel, b, r);
+        const float minimum = has_minimum(format_) ? half_to_float(*place.minimum) : 0.0f;
+        float scale[2] = {half_to_float(*place.scales), 0.0f};
+        scale[1] = scales_of_block(format_) == 2 ? half_to_float(place.scales[kPanel]) : scale[0];
         for (int k = 0; k < kBlock; ++k) {
-            const uint8_t byte = block[(((k / 4) % (type_ == Type::q8_0 ? 8 : 4)) * kPanel + r) * 4 + k % 4];
-            const int code = type_ == Type::q8_0 ? (int)byte - 128 : (k < 16 ? byte & 15 : byte >> 4) - 8;
-            out[b * kBlock + k] = (float)code * scale;
+            const uint8_t byte = place.codes[(size_t)(k / 4 % (bytes ? 8 : 4)) * kPanel * 4 + k % 4];
+            const int code = (bytes ? byte : k < 16 ? byte & 15 : byte >> 4) - middle;
+            out[b * kBlock + k] = (float)code * scale[k / 16] + minimum;
         }
     }
 }
 
-void read_tensor_row(const Kernels& kernels, const Tensor& tensor, uint64_t row, float* out) {
+void read_tensor_row(const Tensor& tensor, uint64_t row, float* out) {
     const size_t cols = tensor.dims[0];
     const uint8_t* from = tensor.data + row * (cols / block_columns(tensor.type)) * block_bytes(tensor.type);
+    const auto word = [from](size_t k) { return (uint16_t)(from[2 * k] | from[2 * k + 1] << 8); };
     if (tensor.type == Type::f32) {
-        std::memcpy(out, from, cols * 4);
+        std::memcpy(out, from, cols * sizeof(float));
     } else if (tensor.type == Type::f16) {
-        kernels.from_half(reinterpret_cast<const uint16_t*>(from), out, cols);
+        for (size_t k = 0; k < cols; ++k) out[k] = half_to_float(word(k));
     } else if (tensor.type == Type::bf16) {
-        for (size_t k = 0; k < cols; ++k) out[k] = bfloat_to_float((uint16_t)(from[2 * k] | from[2 * k + 1] << 8));
+        for (size_t k = 0; k < cols; ++k) out[k] = bfloat_to_float(word(k));
     } else {
         Block32 block;
-        for (size_t b = 0; b < cols / 32; ++b) {
+        for (size_t b = 0; b < cols / kBlock; ++b) {
             read_block(tensor.type, from, b, block);
-            for (int k = 0; k < 32; ++k) out[b * 32 + k] = (float)block.codes[k] * block.scale[k / 16] + block.minimum;
+            for (int k = 0; k < kBlock; ++k) out[b * kBlock + k] = (float)block.codes[k] * block.scale[k / 16] + block.minimum;
         }
     }
 }

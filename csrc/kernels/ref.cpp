@@ -62,7 +62,19 @@ void write(const float* acc, int row, int rows, int t, const Output& out) {
 
 constexpr int kTokens = 8;   // rows that share the decoding of a weight
 
-template <bool Half>
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }   // a b + c, rounded once
+
+template <Format F>
+inline float float_at(const uint8_t* panel, size_t at) {
+    if (F == Format::f32) return ((const float*)panel)[at];
+    if (F == Format::f16) return half_to_float(((const uint16_t*)panel)[at]);
+    const uint32_t bits = (uint32_t)((const uint16_t*)panel)[at] << 16;
+    float value;
+    __builtin_memcpy(&value, &bits, 4);
+    return value;
+}
+
+template <Format F>
 void product_float(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
     for (int p = begin; p < end; ++p) {
         const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
@@ -71,13 +83,10 @@ void product_float(const Matrix& w, const Rows& x, int n, const Output& out, int
             float acc[kTokens][kPanel] = {};
             for (int k = 0; k < w.cols; ++k) {
                 float value[kPanel];
-                for (int r = 0; r < kPanel; ++r) {
-                    const size_t at = (size_t)k * kPanel + r;
-                    value[r] = Half ? half_to_float(((const uint16_t*)panel)[at]) : ((const float*)panel)[at];
-                }
+                for (int r = 0; r < kPanel; ++r) value[r] = float_at<F>(panel, (size_t)k * kPanel + r);
                 for (int t = 0; t < count; ++t) {
                     const float in = x.f32[(size_t)(t0 + t) * x.f32_stride + k];
-                    for (int r = 0; r < kPanel; ++r) acc[t][r] = acc[t][r] + value[r] * in;
+                    for (int r = 0; r < kPanel; ++r) acc[t][r] = fused(value[r], in, acc[t][r]);
                 }
             }
             for (int t = 0; t < count; ++t) write(acc[t], p * kPanel, w.rows, t0 + t, out);
@@ -85,41 +94,48 @@ void product_float(const Matrix& w, const Rows& x, int n, const Output& out, int
     }
 }
 
-// The codes of a block as [input][row], still with 128 or 8 added.
-template <int Bits>
+// The codes of a block as [input][row], as the file's format means them.
+template <Format F>
 void decode(const uint8_t* block, int16_t codes[kBlock][kPanel]) {
+    constexpr bool bytes = code_bits(F) == 8;
+    constexpr int middle = bytes ? 128 : F == Format::q4 ? 8 : 0;
     for (int k = 0; k < kBlock; ++k) {
-        const uint8_t* group = block + (size_t)(Bits == 8 ? k / 4 : k / 4 % 4) * kPanel * 4 + k % 4;
+        const uint8_t* group = block + (size_t)(bytes ? k / 4 : k / 4 % 4) * kPanel * 4 + k % 4;
         for (int r = 0; r < kPanel; ++r) {
             const uint8_t byte = group[r * 4];
-            codes[k][r] = Bits == 8 ? byte : k < 16 ? byte & 15 : byte >> 4;
+            codes[k][r] = (int16_t)((bytes ? byte : k < 16 ? byte & 15 : byte >> 4) - middle);
         }
     }
 }
 
-template <int Bits>
+template <Format F>
 void product_quantized(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
-    const int blocks = w.cols / kBlock;
-    const size_t block_bytes = (size_t)kPanel * kBlock * Bits / 8;
+    constexpr int parts = scales_of_block(F), part = kBlock / parts;
+    const size_t blocks = (size_t)w.cols / kBlock, block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
     for (int p = begin; p < end; ++p) {
         const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
-        const uint16_t* scales = w.scales + (size_t)p * blocks * kPanel;
+        const uint16_t* scales = (const uint16_t*)(panel + blocks * block_bytes);
+        const uint16_t* minimums = scales + blocks * parts * kPanel;
         for (int t0 = 0; t0 < n; t0 += kTokens) {
             const int count = n - t0 < kTokens ? n - t0 : kTokens;
             float acc[kTokens][kPanel] = {};
-            for (int b = 0; b < blocks; ++b) {
+            for (size_t b = 0; b < blocks; ++b) {
                 int16_t codes[kBlock][kPanel];
-                float scale[kPanel];
-                decode<Bits>(panel + (size_t)b * block_bytes, codes);
-                for (int r = 0; r < kPanel; ++r) scale[r] = half_to_float(scales[(size_t)b * kPanel + r]);
+                decode<F>(panel + b * block_bytes, codes);
                 for (int t = 0; t < count; ++t) {
                     const int8_t* q = x.q + (size_t)(t0 + t) * x.q_stride + b * kBlock;
                     const size_t at = (size_t)(t0 + t) * (x.q_stride / kBlock) + b;
-                    int32_t dot[kPanel];
-                    for (int r = 0; r < kPanel; ++r) dot[r] = x.offset[at] * (Bits == 8 ? 16 : 1);
-                    for (int k = 0; k < kBlock; ++k)
-                        for (int r = 0; r < kPanel; ++r) dot[r] += codes[k][r] * q[k];
-                    for (int r = 0; r < kPanel; ++r) acc[t][r] = acc[t][r] + (float)dot[r] * (scale[r] * x.scale[at]);
+                    for (int h = 0; h < parts; ++h) {
+                        int32_t dot[kPanel] = {};
+                        for (int k = h * part; k < (h + 1) * part; ++k)
+                            for (int r = 0; r < kPanel; ++r) dot[r] += codes[k][r] * q[k];
+                        for (int r = 0; r < kPanel; ++r)
+                            acc[t][r] = fused((float)dot[r], half_to_float(scales[(b * parts + h) * kPanel + r]) * x.scale[at], acc[t][r]);
+                    }
+                    if (!has_minimum(F)) continue;
+                    const float sum = (float)x.offset[at] * -0.125f;   // of the activation's codes
+                    for (int r = 0; r < kPanel; ++r)
+                        acc[t][r] = fused(sum, half_to_float(minimums[b * kPanel + r]) * x.scale[at], acc[t][r]);
                 }
             }
             for (int t = 0; t < count; ++t) write(acc[t], p * kPanel, w.rows, t0 + t, out);
@@ -130,7 +146,9 @@ void product_quantized(const Matrix& w, const Rows& x, int n, const Output& out,
 }  // namespace
 
 extern const Kernels kernels_ref;
-const Kernels kernels_ref = make_table("ref", product_float<false>, product_float<true>, product_quantized<8>,
-                                       product_quantized<4>);
+const Kernels kernels_ref = make_table(
+    "ref", Products{{product_float<Format::f32>, product_float<Format::f16>, product_float<Format::bf16>, product_quantized<Format::q8>,
+                     product_quantized<Format::q8_min>, product_quantized<Format::q8_half>, product_quantized<Format::q4>,
+                     product_quantized<Format::q4_min>}});
 
 }  // namespace sw

@@ -5,11 +5,16 @@
 #include <string.h>
 
 #include <string>
+#include <vector>
 
 #include "file/error.h"
 
 #if defined(SW_X86)
 #include <cpuid.h>
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #endif
 
 namespace sw {
@@ -17,52 +22,87 @@ namespace {
 
 #if defined(SW_X86)
 struct Features {
-    bool avx2 = false, avx512 = false;
+    bool avx2 = false, avx512 = false, amx = false;
 };
+
+// Linux keeps AMX's tiles only for a process that asks; its later threads inherit the permission.
+bool may_use_tiles() {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+    constexpr int kRequestPermission = 0x1023, kTileData = 18;
+    return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+    return false;
+#endif
+}
 
 Features detect() {
     Features f;
     unsigned a = 0, b = 0, c = 0, d = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d)) return f;
-    const bool osxsave = c & (1u << 27), avx = c & (1u << 28), f16c = c & (1u << 29);
+    const bool osxsave = c & (1u << 27), avx = c & (1u << 28), f16c = c & (1u << 29), fma = c & (1u << 12);
     if (!osxsave || !avx) return f;
     unsigned low = 0, high = 0;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     const bool saves_ymm = (low & 0x6) == 0x6, saves_zmm = (low & 0xe6) == 0xe6;
     if (!saves_ymm || !__get_cpuid_count(7, 0, &a, &b, &c, &d)) return f;
-    f.avx2 = (b & (1u << 5)) && f16c;
+    f.avx2 = (b & (1u << 5)) && f16c && fma;
     const bool foundation = b & (1u << 16), dq = b & (1u << 17), bw = b & (1u << 30), vl = b & (1u << 31);
     const bool vnni = c & (1u << 11);
     f.avx512 = f.avx2 && saves_zmm && foundation && dq && bw && vl && vnni;
+    constexpr unsigned kTileInt8 = 1u << 25, kTiles = 1u << 24, kSavedTiles = 0x60000;
+    f.amx = f.avx512 && (d & kTileInt8) && (d & kTiles) && (low & kSavedTiles) == kSavedTiles && may_use_tiles();
     return f;
 }
 #endif
 
 [[noreturn]] void refuse(const char* name, const char* why) {
-    throw Error("unsupported_isa", std::string("SMALLWRIGHT_ISA must be ref, avx2 or avx512 and run on this CPU. Got ") +
+    throw Error("unsupported_isa", std::string("SMALLWRIGHT_ISA must be ref, avx2, avx512, amx or neon and run on this CPU. Got ") +
                                        name + ": " + why + ". Unset it to use the best one.");
+}
+
+struct Candidate {
+    const char* name;
+    const Kernels* kernels;   // null: not in this build
+    bool runs;
+    const char* needs;
+};
+
+// The best first.
+const std::vector<Candidate>& candidates() {
+#if defined(SW_X86)
+    static const Features features = detect();
+    static const std::vector<Candidate> all = {
+        {"amx", &kernels_amx, features.amx, "this CPU or operating system has no AMX with 8-bit integers"},
+        {"avx512", &kernels_avx512, features.avx512, "this CPU or operating system has no AVX-512 F/BW/DQ/VL with VNNI"},
+        {"avx2", &kernels_avx2, features.avx2, "this CPU or operating system has no AVX2 with F16C and FMA"},
+        {"neon", nullptr, false, "this is not an ARM CPU"},
+        {"ref", &kernels_ref, true, ""}};
+#elif defined(SW_NEON)
+    static const bool dots = has_dot_products();
+    static const std::vector<Candidate> all = {{"neon", &kernels_neon, dots, "this CPU has no dot products (asimddp)"},
+                                               {"amx", nullptr, false, "this is not an x86-64 CPU"},
+                                               {"avx512", nullptr, false, "this is not an x86-64 CPU"},
+                                               {"avx2", nullptr, false, "this is not an x86-64 CPU"},
+                                               {"ref", &kernels_ref, true, ""}};
+#else
+    static const std::vector<Candidate> all = {{"amx", nullptr, false, "this is not an x86-64 CPU"},
+                                               {"avx512", nullptr, false, "this is not an x86-64 CPU"},
+                                               {"avx2", nullptr, false, "this is not an x86-64 CPU"},
+                                               {"neon", nullptr, false, "this is not an ARM CPU"},
+                                               {"ref", &kernels_ref, true, ""}};
+#endif
+    return all;
 }
 
 }  // namespace
 
 const Kernels& select_kernels(const char* name) {
     const bool best = !name || !*name;
-#if defined(SW_X86)
-    static const Features features = detect();
-    if (best) return features.avx512 ? kernels_avx512 : features.avx2 ? kernels_avx2 : kernels_ref;
-    if (!strcmp(name, "avx512")) {
-        if (!features.avx512) refuse(name, "this CPU or operating system has no AVX-512 F/BW/DQ/VL with VNNI");
-        return kernels_avx512;
+    for (const Candidate& candidate : candidates()) {
+        if (!best && strcmp(name, candidate.name)) continue;
+        if (candidate.runs) return *candidate.kernels;
+        if (!best) refuse(name, candidate.needs);
     }
-    if (!strcmp(name, "avx2")) {
-        if (!features.avx2) refuse(name, "this CPU or operating system has no AVX2 with F16C");
-        return kernels_avx2;
-    }
-#else
-    if (best) return kernels_ref;
-    if (!strcmp(name, "avx512") || !strcmp(name, "avx2")) refuse(name, "this is not an x86-64 CPU");
-#endif
-    if (!strcmp(name, "ref")) return kernels_ref;
     refuse(name, "unknown name");
 }
 

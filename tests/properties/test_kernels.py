@@ -15,11 +15,15 @@ from smallwright.run import _engine
 
 KERNELS = _engine._kernels
 ISAS = KERNELS.available()
+# A type of file for every format of panels.
 TYPES = {
     "f32": gguf.GGMLQuantizationType.F32,
     "f16": gguf.GGMLQuantizationType.F16,
+    "bf16": gguf.GGMLQuantizationType.BF16,
     "q8_0": gguf.GGMLQuantizationType.Q8_0,
+    "q5_1": gguf.GGMLQuantizationType.Q5_1,
     "q4_0": gguf.GGMLQuantizationType.Q4_0,
+    "q4_1": gguf.GGMLQuantizationType.Q4_1,
 }
 Floats = NDArray[np.float32]
 
@@ -45,9 +49,10 @@ def _everywhere(call: Any) -> Any:
 
 def _rounded(x: Floats) -> NDArray[np.float64]:
     """Activations as the quantised products see them."""
-    codes, scales, offsets = KERNELS.quantize("ref", x.reshape(-1))
+    codes, scales, offsets, halves = KERNELS.quantize("ref", x.reshape(-1))
     blocks = np.array(codes).reshape(-1, 32)
     np.testing.assert_array_equal(offsets, -8 * blocks.sum(1))
+    np.testing.assert_array_equal(halves, -8 * blocks[:, :16].sum(1))
     return (blocks * np.array(scales)[:, None]).reshape(x.shape)
 
 
@@ -61,6 +66,7 @@ def test_product_equals_numpy(block: str) -> None:
         (64, 416, 12),
         (257, 64, 13),
         (70, 1024, 6),
+        (33, 288, 37),
     ]:
         w, meant = _pack(block, _floats(rows, cols, seed=rows))
         x = _floats(n, cols, seed=n)
@@ -70,6 +76,27 @@ def test_product_equals_numpy(block: str) -> None:
         # float32 sums in order: each step rounds once, against the sum of the magnitudes
         bound = 2**-23 * (cols + 4) * (np.abs(seen) @ np.abs(meant.T.astype(np.float64)))
         assert np.all(np.abs(y - expected) <= bound)
+
+
+@pytest.mark.parametrize("block", ["q4_k", "q5_k", "q6_k", "iq4_nl", "q5_0"])
+@pytest.mark.parametrize("n", [1, 3, 21])
+def test_products_of_the_other_types_equal_numpy(block: str, n: int) -> None:
+    kind = gguf.GGMLQuantizationType[block.upper()]
+    columns, size = gguf.GGML_QUANT_SIZES[kind]
+    rng = np.random.default_rng(n)
+    raw = rng.integers(0, 256, (19, 1024 // columns, size), dtype=np.uint8)
+    for at in [size - 2] if block == "q6_k" else [0, 2] if block in ("q4_k", "q5_k") else [0]:
+        raw[..., at : at + 2] = rng.uniform(0.01, 1, raw.shape[:2] + (1,)).astype(np.float16).view(np.uint8)
+    meant = gguf.dequantize(raw.reshape(19, -1), kind).reshape(19, 1024).astype(np.float64)
+    x = _floats(n, 1024, seed=n)
+    packed, in_place = (KERNELS.Packed(block, raw.reshape(-1), 19, 1024, place) for place in (False, True))
+    y = _everywhere(lambda isa: KERNELS.product(isa, packed, x))
+    assert _everywhere(lambda isa: KERNELS.product(isa, in_place, x)).tobytes() == y.tobytes()
+    seen = _rounded(x)
+    size_of_sums = np.abs(seen) @ np.abs(meant.T)
+    if block.endswith("_k"):  # their scales and minimums are rounded to f16; a weight is a difference of the two
+        size_of_sums = size_of_sums * 2**11 + 2**11 * np.abs(seen).sum(1, keepdims=True) * np.abs(meant).max()
+    assert np.all(np.abs(y - seen @ meant.T) <= 2**-23 * 1028 * size_of_sums)
 
 
 @pytest.mark.parametrize("block", ["f32", "f16"])
@@ -128,7 +155,7 @@ def test_quantize_rounds_to_nearest_even() -> None:
     x = np.zeros(96, np.float32)
     x[:6] = [127, 0.5, 1.5, 2.5, -0.5, -1.5]
     x[64] = 1e-38  # too small for a scale: a block of zeros
-    codes, scales, _ = KERNELS.quantize("ref", x)
+    codes, scales, _, _ = KERNELS.quantize("ref", x)
     assert codes[:6] == [127, 0, 2, 2, 0, -2]
     assert scales == [1.0, 0.0, 0.0]
     assert not any(codes[6:])
@@ -136,7 +163,7 @@ def test_quantize_rounds_to_nearest_even() -> None:
         values = _floats(size, seed=size) * np.float32(10.0 ** (size % 7 - 3))
         results = [KERNELS.quantize(isa, values) for isa in ISAS]
         assert all(result == results[0] for result in results)
-        codes, scales, _ = results[0]
+        codes, scales, _, _ = results[0]
         error = np.abs(values - np.array(codes) * np.repeat(scales, 32))
         assert np.all(error <= np.repeat(scales, 32) * 0.5001)
 
