@@ -1,0 +1,194 @@
+#include "measure/limits.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "file/error.h"
+#include "kernels/kernels.h"
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+namespace sw {
+namespace {
+
+constexpr size_t kHugePage = (size_t)2 << 20;
+constexpr size_t kBytesBetweenClocks = (size_t)4 << 20;   // so that looking at the clock costs nothing that shows
+constexpr size_t kRoundsBetweenClocks = 2048;
+constexpr size_t kMostBytes = (size_t)16 << 30;
+constexpr int kSpinsBeforeYield = 2000;
+
+double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+inline void relax() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+// A waiting thread lets others run after a while: on cores that are shared the one it waits for may need this core.
+template <class Done>
+void spin_until(Done&& done) {
+    for (int spins = 0; !done(); ++spins) {
+        if (spins < kSpinsBeforeYield) relax();
+        else std::this_thread::yield();
+    }
+}
+
+void check(int threads, double seconds) {
+    if (threads < 1 || threads > Limits::kMostThreads)
+        throw Error("bad_argument", "threads must be from 1 to " + std::to_string(Limits::kMostThreads) + ". Got " + std::to_string(threads) + ".");
+    if (!(seconds > 0 && seconds <= Limits::kMostSeconds))
+        throw Error("bad_argument", "seconds must be above 0 and at most " + std::to_string((int)Limits::kMostSeconds) + ". Got " + std::to_string(seconds) + ".");
+}
+
+// f(thread) on `threads` threads that begin together, the caller's being the first. f must not throw.
+template <class F>
+void together(int threads, F&& f) {
+    std::atomic<int> ready{0};
+    std::atomic<bool> go{false}, abandoned{false};
+    std::vector<std::thread> others;
+    const auto join = [&] {
+        go = true;
+        for (auto& other : others) other.join();
+    };
+    try {
+        for (int thread = 1; thread < threads; ++thread)
+            others.emplace_back([&, thread] {
+                ready.fetch_add(1);
+                spin_until([&] { return go.load(std::memory_order_acquire); });
+                if (!abandoned) f(thread);
+            });
+    } catch (const std::exception& error) {
+        abandoned = true;
+        join();
+        throw Error("no_threads", std::string("the system refused to start a thread: ") + error.what() + ". Use fewer threads.");
+    }
+    spin_until([&] { return ready.load() == threads - 1; });
+    go = true;
+    f(0);
+    join();
+}
+
+// Work a second on all threads: each repeats `once(thread)`, which is worth `amount`, until its time is over. The rate
+// of a thread that the system put aside is its own, not a reason for the others to wait.
+template <class Once>
+Measured rate(int threads, double seconds, double amount, Once&& once) {
+    std::vector<Measured> each(threads);
+    together(threads, [&](int thread) {
+        Measured mine;
+        const double start = now();
+        double passed = 0, calls = 0;
+        do {
+            mine.checksum += once(thread);
+            ++calls;
+            passed = now() - start;
+        } while (passed < seconds);
+        mine.value = calls * amount / std::max(passed, 1e-9);
+        each[thread] = mine;
+    });
+    Measured all;
+    for (const Measured& one : each) {
+        all.value += one.value;
+        all.checksum += one.checksum;
+    }
+    return all;
+}
+
+[[noreturn]] void refuse(const std::string& name, const char* why) {
+    throw Error("unsupported_isa", "limits are measured by the loops of a set that runs on this CPU. Got " + name + ": " + why + ".");
+}
+
+}  // namespace
+
+const Loops& select_loops(const char* kernels_name) {
+    const std::string name = kernels_name;
+    if (name == "ref") return loops_ref;
+#if defined(SW_X86)
+    if (name == "avx2") {
+        select_kernels("avx2");   // refuses where they cannot run
+        if (!__builtin_cpu_supports("fma")) refuse(name, "this CPU has no FMA");
+        return loops_avx2;
+    }
+    if (name == "avx512" || name == "amx") {
+        select_kernels("avx512");
+        return loops_avx512;
+    }
+#endif
+#if defined(__aarch64__)
+    if (name == "neon") return loops_neon;
+#endif
+    refuse(name, "unknown here");
+}
+
+void Limits::Free::operator()(uint8_t* memory) const { std::free(memory); }
+
+Limits::Limits(const Loops& loops, size_t most_bytes) : loops_(loops), most_bytes_(most_bytes) {
+    if (most_bytes < kReadStep || most_bytes > kMostBytes)
+        throw Error("bad_argument", "most_bytes must be from " + std::to_string(kReadStep) + " to " + std::to_string(kMostBytes) + ". Got " + std::to_string(most_bytes) + ".");
+    const size_t whole = (most_bytes + kHugePage - 1) / kHugePage * kHugePage;
+    void* memory = nullptr;
+    if (posix_memalign(&memory, kHugePage, whole) != 0) throw std::bad_alloc();
+    memory_.reset(static_cast<uint8_t*>(memory));
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    madvise(memory, whole, MADV_HUGEPAGE);   // only a wish
+#endif
+    std::memset(memory, 0x5a, whole);   // untouched pages would all be the one page of zeros
+}
+
+Measured Limits::read(size_t size_bytes, int threads, double seconds, bool ahead) const {
+    check(threads, seconds);
+    const size_t part = size_bytes / threads / kReadStep * kReadStep;
+    if (size_bytes > most_bytes_ || part == 0)
+        throw Error("bad_argument", "a working set must be from " + std::to_string(kReadStep * threads) + " to " + std::to_string(most_bytes_) +
+                                        " bytes. Got " + std::to_string(size_bytes) + ".");
+    const size_t passes = std::max<size_t>(1, kBytesBetweenClocks / part);
+    const auto loop = ahead ? loops_.read_ahead : loops_.read;
+    return rate(threads, seconds, (double)part * (double)passes,
+                [&](int thread) { return loop(memory_.get() + thread * part, part, passes); });
+}
+
+Measured Limits::int8_dot(int threads, double seconds) const {
+    check(threads, seconds);
+    return rate(threads, seconds, (double)loops_.int8_operations * kRoundsBetweenClocks,
+                [&](int) { return loops_.int8_dot(kRoundsBetweenClocks); });
+}
+
+Measured Limits::multiply_add(int threads, double seconds) const {
+    check(threads, seconds);
+    return rate(threads, seconds, (double)loops_.f32_operations * kRoundsBetweenClocks,
+                [&](int) { return loops_.multiply_add(kRoundsBetweenClocks); });
+}
+
+Measured Limits::barrier(int threads, double seconds) const {
+    check(threads, seconds);
+    std::atomic<uint64_t> arrived{0};
+    std::atomic<uint64_t> last{UINT64_MAX};   // the round after which all stop; set before the first thread arrives at it
+    Measured all;
+    together(threads, [&](int thread) {
+        const double start = now();
+        uint64_t round = 0;
+        do {
+            ++round;
+            if (thread == 0 && round % 64 == 0 && now() - start >= seconds) last.store(round, std::memory_order_relaxed);
+            arrived.fetch_add(1, std::memory_order_acq_rel);
+            spin_until([&] { return arrived.load(std::memory_order_acquire) >= round * (uint64_t)threads; });
+        } while (round < last.load(std::memory_order_relaxed));
+        if (thread == 0) all = Measured{(double)round / std::max(now() - start, 1e-9), arrived.load()};
+    });
+    return all;
+}
+
+}  // namespace sw
