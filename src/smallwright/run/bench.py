@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from smallwright.errors import EngineError
+from smallwright.errors import DeviceProfileError, EngineError
 from smallwright.run import _engine
 from smallwright.run.cold_start import ColdStart, measure_cold_starts
 from smallwright.run.limits import default_profile_path, measure_device
@@ -34,7 +34,7 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure. ``threads``: beside one thread; 0 means every usable core. ``quick``: less work, seconds in all."""
+    """How to measure. ``threads``: beside one thread; 0 means every usable core. ``quick``: less work."""
 
     threads: int = 0
     repeats: int = 7
@@ -80,9 +80,10 @@ class Limit:
 class Phase:
     """One phase on some threads.
 
-    ``detail``: the work in words. ``seconds``: of one call, the median of all samples with the smallest and largest of a repeat; ``p95_seconds`` where
-    single calls were timed. ``per_second``: ``units`` (tokens or texts) a second. ``tokens``: token rows of a call.
-    ``weight_bytes`` and ``kv_bytes``: read in a call; ``int8_operations`` and ``f32_operations``: done in a call.
+    ``detail``: the work in words. ``seconds``: of one call, the median of all calls, with the smallest and the largest
+    median of a repeat; ``p95_seconds`` where single calls were timed. ``per_second``: ``units`` (tokens or texts) a
+    second. ``tokens``: token rows of a call. ``weight_bytes`` and ``kv_bytes``: read in a call; ``int8_operations`` and
+    ``f32_operations``: done in a call.
     """
 
     name: str
@@ -148,8 +149,11 @@ def bench(
     """
     settings = settings or Settings()
     place = Path(profile) if profile is not None else default_profile_path()
+    if not place.name:
+        raise DeviceProfileError(f"a profile is a file. Got {str(profile)!r}. Name one after --profile.", "bad_place")
     model = _engine.open(fspath(path))  # a bad file is refused before anything is measured
     facts = _facts(path, model.description)
+    place.parent.mkdir(parents=True, exist_ok=True)  # so is a place that cannot be
     tell("cold starts")
     threads = settings.thread_counts[-1]
     starts = measure_cold_starts(

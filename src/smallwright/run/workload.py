@@ -27,9 +27,9 @@ _TEXT = "please turn on the light in the kitchen and set the heating to twenty d
 class Case:
     """One phase on some threads. ``time(calls)``: seconds of single calls (decoding: means of a token).
 
-    ``detail``: the work in words. ``weight_bytes`` and ``kv_bytes`` are what a call reads, ``working_set_bytes`` what one
-    pass of it reads; ``tokens``, ``int8_operations`` and ``f32_operations`` are of a call. ``single_calls``: percentiles
-    of calls mean something.
+    ``detail``: the work in words. ``weight_bytes`` and ``kv_bytes`` are what a call reads, ``working_set_bytes`` what
+    one pass of it reads; ``tokens``, ``int8_operations`` and ``f32_operations`` are of a call. ``single_calls``:
+    percentiles of calls mean something.
     """
 
     name: str
