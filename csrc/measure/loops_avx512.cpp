@@ -10,6 +10,14 @@ constexpr int kReadAccumulators = 8, kAccumulators = 16;
 
 inline void forget() { __asm__ volatile("" ::: "memory"); }
 
+// Not _mm512_reduce_add_epi64, which adds with a sign: what was read may overflow it.
+inline uint64_t add_up(__m512i v) {
+    uint64_t part[8], total = 0;
+    _mm512_storeu_si512(part, v);
+    for (const uint64_t p : part) total += p;
+    return total;
+}
+
 template <bool Ahead>
 uint64_t read(const uint8_t* data, size_t size_bytes, size_t passes) {
     __m512i acc[kReadAccumulators];
@@ -24,7 +32,7 @@ uint64_t read(const uint8_t* data, size_t size_bytes, size_t passes) {
         forget();
     }
     for (int k = 1; k < kReadAccumulators; ++k) acc[0] = _mm512_add_epi64(acc[0], acc[k]);
-    return (uint64_t)_mm512_reduce_add_epi64(acc[0]);
+    return add_up(acc[0]);
 }
 
 uint64_t int8_dot(size_t rounds) {
@@ -35,7 +43,7 @@ uint64_t int8_dot(size_t rounds) {
         for (int k = 0; k < kAccumulators; ++k) acc[k] = _mm512_dpbusd_epi32(acc[k], x, w);
     }
     for (int k = 1; k < kAccumulators; ++k) acc[0] = _mm512_add_epi32(acc[0], acc[k]);
-    return (uint64_t)(int64_t)_mm512_reduce_add_epi32(acc[0]);
+    return add_up(acc[0]);
 }
 
 uint64_t multiply_add(size_t rounds) {
@@ -45,7 +53,7 @@ uint64_t multiply_add(size_t rounds) {
     for (size_t round = 0; round < rounds; ++round)
         for (int k = 0; k < kAccumulators; ++k) acc[k] = _mm512_fmadd_ps(acc[k], x, y);
     for (int k = 1; k < kAccumulators; ++k) acc[0] = _mm512_add_ps(acc[0], acc[k]);
-    return (uint64_t)_mm512_reduce_add_epi64(_mm512_castps_si512(acc[0]));
+    return add_up(_mm512_castps_si512(acc[0]));
 }
 
 }  // namespace
