@@ -21,8 +21,11 @@ namespace sw {
 namespace {
 
 constexpr size_t kHugePage = (size_t)2 << 20;
-constexpr size_t kBytesBetweenClocks = (size_t)4 << 20;   // so that looking at the clock costs nothing that shows
-constexpr size_t kRoundsBetweenClocks = 2048;
+// A slice is long enough that looking at the clock costs nothing that shows, and short beside a turn of the scheduler.
+constexpr size_t kSliceBytes = (size_t)2 << 20;
+constexpr size_t kSliceRounds = 4096;
+constexpr size_t kMostSlices = (size_t)1 << 16;
+constexpr double kInterrupted = 3;   // times the median
 constexpr size_t kMostBytes = (size_t)16 << 30;
 constexpr int kSpinsBeforeYield = 2000;
 
@@ -82,22 +85,41 @@ void together(int threads, F&& f) {
     join();
 }
 
-// Work a second on all threads: each repeats `once(thread)`, which is worth `amount`, until its time is over. The rate
-// of a thread that the system put aside is its own, not a reason for the others to wait.
-template <class Once>
-Measured rate(int threads, double seconds, double amount, Once&& once) {
+// Work a second of one thread, from slices of equal work. A slice that took several times the median was interrupted:
+// the system gave the core to another. What the device can do is asked here, not what is left of it at this moment.
+double rate_of_slices(std::vector<double>& taken, double amount) {
+    const auto middle = taken.begin() + (std::ptrdiff_t)(taken.size() / 2);
+    std::nth_element(taken.begin(), middle, taken.end());
+    const double most = *middle * kInterrupted;
+    double seconds = 0, slices = 0;
+    for (const double slice : taken) {
+        if (slice > most) continue;
+        seconds += slice;
+        ++slices;
+    }
+    return slices * amount / std::max(seconds, 1e-9);
+}
+
+// Work a second of all threads together: each does slices, worth `amount` each, until its time is over. f(thread, slice)
+// does one; the first `warm` slices of a thread are not timed.
+template <class F>
+Measured rate(int threads, double seconds, double amount, size_t warm, F&& f) {
     std::vector<Measured> each(threads);
+    std::vector<std::vector<double>> taken(threads);
+    for (auto& mine : taken) mine.reserve(kMostSlices);
     together(threads, [&](int thread) {
         Measured mine;
-        mine.checksum += once(thread);   // untimed: fills the caches, wakes the clock
+        size_t slice = 0;
+        while (slice < warm) mine.checksum += f(thread, slice++);
         const double start = now();
-        double passed = 0, calls = 0;
+        double last = start;
         do {
-            mine.checksum += once(thread);
-            ++calls;
-            passed = now() - start;
-        } while (passed < seconds);
-        mine.value = calls * amount / std::max(passed, 1e-9);
+            mine.checksum += f(thread, slice++);
+            const double at = now();
+            taken[thread].push_back(at - last);
+            last = at;
+        } while (last - start < seconds && taken[thread].size() < kMostSlices);
+        mine.value = rate_of_slices(taken[thread], amount);
         each[thread] = mine;
     });
     Measured all;
@@ -155,22 +177,24 @@ Measured Limits::read(size_t size_bytes, int threads, double seconds, bool ahead
     if (size_bytes > most_bytes_ || part == 0)
         throw Error("bad_argument", "a working set must be from " + std::to_string(kReadStep * threads) + " to " + std::to_string(most_bytes_) +
                                         " bytes. Got " + std::to_string(size_bytes) + ".");
-    const size_t passes = std::max<size_t>(1, kBytesBetweenClocks / part);
+    const size_t slices = (part + kSliceBytes - 1) / kSliceBytes, slice_bytes = part / slices / kReadStep * kReadStep;
+    const size_t passes = std::max<size_t>(1, kSliceBytes / part);
     const auto loop = ahead ? loops_.read_ahead : loops_.read;
-    return rate(threads, seconds, (double)part * (double)passes,
-                [&](int thread) { return loop(memory_.get() + thread * part, part, passes); });
+    return rate(threads, seconds, (double)slice_bytes * (double)passes, slices, [&](int thread, size_t slice) {
+        return loop(memory_.get() + (size_t)thread * part + slice % slices * slice_bytes, slice_bytes, passes);
+    });
 }
 
 Measured Limits::int8_dot(int threads, double seconds) const {
     check(threads, seconds);
-    return rate(threads, seconds, (double)loops_.int8_operations * kRoundsBetweenClocks,
-                [&](int) { return loops_.int8_dot(kRoundsBetweenClocks); });
+    return rate(threads, seconds, (double)loops_.int8_operations * kSliceRounds, 1,
+                [&](int, size_t) { return loops_.int8_dot(kSliceRounds); });
 }
 
 Measured Limits::multiply_add(int threads, double seconds) const {
     check(threads, seconds);
-    return rate(threads, seconds, (double)loops_.f32_operations * kRoundsBetweenClocks,
-                [&](int) { return loops_.multiply_add(kRoundsBetweenClocks); });
+    return rate(threads, seconds, (double)loops_.f32_operations * kSliceRounds, 1,
+                [&](int, size_t) { return loops_.multiply_add(kSliceRounds); });
 }
 
 Measured Limits::barrier(int threads, double seconds) const {

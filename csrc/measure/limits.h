@@ -1,6 +1,6 @@
 // What this device can do at most: bytes read a second by working set, operations a second, the price of a barrier.
-// Enters: how long to measure, on how many threads. Leaves: rates with a checksum of the work. Threads are not pinned,
-// as the engine's are not. Not here: the inner loops (loops), repeats and medians (the caller, who interleaves).
+// Enters: how long to measure, on how many threads. Leaves: rates with a checksum of the work, of the time
+// in which the system let the threads run: use no more threads than cores. They are not pinned, as the engine's are not. Not here: the inner loops (loops), repeats and medians (the caller, who interleaves).
 #pragma once
 
 #include <cstddef>

@@ -38,7 +38,7 @@ def measure_limits(
     """Read bandwidth by working set, peaks of int8 and f32 arithmetic, and the time of a barrier of two threads.
 
     A bandwidth is that of the better of two ways to read, by median: as the hardware fetches alone, and with the lines
-    4 KiB ahead asked for.
+    4 KiB ahead asked for. The limit of more threads than cores is that of the cores.
 
     Args:
         threads: numbers of threads to measure with, each 1 to 256.
@@ -51,7 +51,7 @@ def measure_limits(
     memory = memory_bytes()
     sizes = [size for size in sorted(working_sets) if memory is None or size <= max(memory // _MEMORY_SHARE, MIB)]
     engine = _engine.Limits(_engine.isa(), max(sizes))
-    counts = sorted(set(threads))
+    counts, cores = sorted(set(threads)), usable_cores()
     reads: dict[tuple[int, int, bool], list[float]] = {}
     dots: dict[int, list[float]] = {}
     multiply_adds: dict[int, list[float]] = {}
@@ -60,11 +60,11 @@ def measure_limits(
         for count in counts:
             for size in sizes:
                 for ahead in (False, True):
-                    rate, _checksum = engine.read_bandwidth(size, count, seconds, ahead)
+                    rate, _checksum = engine.read_bandwidth(size, min(count, cores), seconds, ahead)
                     reads.setdefault((size, count, ahead), []).append(rate)
-            dots.setdefault(count, []).append(engine.int8_dot(count, seconds)[0])
-            multiply_adds.setdefault(count, []).append(engine.multiply_add(count, seconds)[0])
-        if usable_cores() > 1:
+            dots.setdefault(count, []).append(engine.int8_dot(min(count, cores), seconds)[0])
+            multiply_adds.setdefault(count, []).append(engine.multiply_add(min(count, cores), seconds)[0])
+        if cores > 1:
             barriers.append(1 / engine.barrier(2, seconds)[0])
     bandwidth = [
         Bandwidth(size, count, max((rate_of(reads[size, count, ahead]) for ahead in (False, True)), key=_median))
