@@ -24,6 +24,7 @@ constexpr size_t kHugePage = (size_t)2 << 20;
 // A slice is long enough that looking at the clock costs nothing that shows, and short beside a turn of the scheduler.
 constexpr size_t kSliceBytes = (size_t)2 << 20;
 constexpr size_t kSliceRounds = 4096;
+constexpr uint64_t kBarriersOfSlice = 64;
 constexpr size_t kMostSlices = (size_t)1 << 16;
 constexpr double kInterrupted = 3;   // times the median
 constexpr size_t kMostBytes = (size_t)16 << 30;
@@ -202,17 +203,27 @@ Measured Limits::barrier(int threads, double seconds) const {
     std::atomic<uint64_t> arrived{0};
     std::atomic<uint64_t> last{UINT64_MAX};   // the round after which all stop; set before the first thread arrives at it
     Measured all;
+    std::vector<double> taken;
+    taken.reserve(kMostSlices);
     together(threads, [&](int thread) {
         const double start = now();
+        double slice_start = start;
         uint64_t round = 0;
         do {
             ++round;
-            if (thread == 0 && round % 64 == 0 && now() - start >= seconds) last.store(round, std::memory_order_relaxed);
+            const bool ends_slice = thread == 0 && round % kBarriersOfSlice == 0;
+            if (ends_slice) {
+                const double at = now();
+                taken.push_back(at - slice_start);
+                slice_start = at;
+                if (at - start >= seconds || taken.size() == kMostSlices) last.store(round, std::memory_order_relaxed);
+            }
             arrived.fetch_add(1, std::memory_order_acq_rel);
             spin_until([&] { return arrived.load(std::memory_order_acquire) >= round * (uint64_t)threads; });
         } while (round < last.load(std::memory_order_relaxed));
-        if (thread == 0) all = Measured{(double)round / std::max(now() - start, 1e-9), arrived.load()};
     });
+    all.value = rate_of_slices(taken, kBarriersOfSlice);
+    all.checksum = arrived.load();
     return all;
 }
 
