@@ -49,7 +49,8 @@ SANITIZE        = -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSMALLWRIGHT_SANITIZE=addre
 SANITIZE_MODULE = $(CURDIR)/build/sanitize/module
 SANITIZE_TESTS  = tests/attacks tests/parity/test_engine_bitstable.py tests/parity/test_engine_native_keys.py \
 	tests/parity/test_engine_own_spec.py tests/parity/test_package_engine.py tests/properties/test_blocks.py \
-	tests/properties/test_kernels.py tests/properties/test_native_tokenizer.py tests/unit/test_run_package.py
+	tests/properties/test_kernels.py tests/properties/test_native_tokenizer.py tests/unit/test_measure.py \
+	tests/unit/test_run_package.py
 
 .PHONY: sanitize
 sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's tests, then 20,000 mutated files

@@ -29,32 +29,9 @@ std::unique_ptr<float[]> allocate(size_t count, size_t width) { return std::uniq
 
 namespace {
 
-struct Model {
-    std::unique_ptr<sw::Model> model;
-};
-
 class BadPackage : public sw::Error {
 public:
     using sw::Error::Error;
-};
-
-// A session and the thing that it must not outlive. Only one call at a time: a second thread is refused.
-struct Session {
-    std::shared_ptr<Model> owner;
-    std::unique_ptr<sw::Session> session;
-    bool busy = false;
-};
-
-class Busy {
-public:
-    explicit Busy(Session& session) : session_(session) {
-        if (session.busy) throw sw::Error("busy", "one session answers one call at a time. Got a second one; open the package again for another thread.");
-        session.busy = true;
-    }
-    ~Busy() { session_.busy = false; }
-
-private:
-    Session& session_;
 };
 
 std::shared_ptr<Model> open_model(const std::string& path) {
@@ -211,4 +188,5 @@ NB_MODULE(_engine, m) {
         });
     nb::module_ kernels = m.def_submodule("_kernels", "Every kernel by instruction set, for tests.");
     bind_kernels(kernels);
+    bind_measure(m);
 }

@@ -57,6 +57,17 @@ class EngineError(SmallwrightError):
     exit_code = 7
 
 
+class DeviceProfileError(SmallwrightError):
+    """A device profile cannot be read or used: missing, cut short, of another version, with impossible numbers.
+
+    ``kind`` is a stable name for the way in which it is wrong (``missing``, ``not_json``, ``bad_number``, ...).
+    """
+
+    def __init__(self, message: str, kind: str = "invalid") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
 class BudgetError(SmallwrightError):
     """The verdict is ``do not ship``: the package was built and measured, and it breaks the budget."""
 

@@ -86,7 +86,7 @@ def test_products_of_the_other_types_equal_numpy(block: str, n: int) -> None:
     rng = np.random.default_rng(n)
     raw = rng.integers(0, 256, (19, 1024 // columns, size), dtype=np.uint8)
     for at in [size - 2] if block == "q6_k" else [0, 2] if block in ("q4_k", "q5_k") else [0]:
-        raw[..., at : at + 2] = rng.uniform(0.01, 1, raw.shape[:2] + (1,)).astype(np.float16).view(np.uint8)
+        raw[..., at : at + 2] = rng.uniform(0.01, 1, (*raw.shape[:2], 1)).astype(np.float16).view(np.uint8)
     meant = gguf.dequantize(raw.reshape(19, -1), kind).reshape(19, 1024).astype(np.float64)
     x = _floats(n, 1024, seed=n)
     packed, in_place = (KERNELS.Packed(block, raw.reshape(-1), 19, 1024, place) for place in (False, True))

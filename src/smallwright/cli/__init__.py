@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from smallwright.cli import answer, check, make
+from smallwright.cli import answer, bench, check, make
 from smallwright.errors import SmallwrightError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app = typer.Typer(
 make.register(app)
 answer.register(app)
 check.register(app)
+bench.register(app)
 
 
 def main() -> None:

@@ -1,0 +1,136 @@
+"""The verb that measures speed: ``bench``, and its table. It needs the base install only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from smallwright.run.bench import Bench, Phase
+    from smallwright.spec.device import DeviceLimits, Rate
+
+_REPEATS, _QUICK_REPEATS = 7, 3
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb to the application."""
+    app.command()(bench)
+
+
+def bench(
+    file: Annotated[str, typer.Argument(metavar="MODEL", help="A package (.gguf).")],
+    threads: Annotated[
+        int, typer.Option(min=0, max=256, help="Measured beside one thread; 0 is every usable core.")
+    ] = 0,
+    repeats: Annotated[
+        int | None, typer.Option(min=1, max=1000, help=f"Of every measurement ({_REPEATS}; quick: {_QUICK_REPEATS}).")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Less work and fewer repeats: seconds, and rougher.")] = False,
+    profile: Annotated[
+        str | None, typer.Option(metavar="PATH", help="Where the device's profile goes (the user's cache folder).")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON document.")] = False,
+) -> None:
+    """Measure this device's limits, a package's speed, and how much of the limits it reaches."""
+    from smallwright.run.bench import Settings
+    from smallwright.run.bench import bench as measure
+
+    settings = Settings(threads, repeats or (_QUICK_REPEATS if quick else _REPEATS), quick)
+    found = measure(file, settings, profile=profile, tell=_tell)
+    if as_json:
+        print(json.dumps(found.to_document(), indent=1, ensure_ascii=False))
+        print(f"device profile: {found.profile_path}", file=sys.stderr)
+        return
+    print("\n".join(render(found)))
+
+
+def render(found: Bench) -> Iterator[str]:
+    """The lines of the table."""
+    device, model = found.device, found.model
+    memory = f", {device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else ""
+    yield f"device      {device.cpu}, {device.architecture}, {device.usable_cores} of {device.cores} cores{memory}"
+    yield f"engine      {device.engine_version}, kernels {device.kernels}, limits by {device.limits.loops} loops"
+    yield from _limit_lines(device.limits)
+    yield ""
+    yield (
+        f"model       {model['file']}: {model['architecture']}, {model['task']}, {model['parameters']:,} parameters, "
+        f"{model['packed_bytes'] / 1e6:.2f} MB of packed weights"
+    )
+    for start in found.cold_starts:
+        peak = f", peak memory {start.peak_rss_bytes / 1e6:.1f} MB" if start.peak_rss_bytes else ""
+        yield f"cold start  {start.command:<7} {_span(start.seconds, 1e3, 'ms')} to the first answer{peak}"
+    yield ""
+    yield from _columns(
+        [
+            (
+                "phase",
+                "threads",
+                "speed, median (low to high)",
+                "a call",
+                "p95",
+                "limit",
+                "reached",
+                "memory",
+                "arithmetic",
+            ),
+            *(_phase_cells(phase) for phase in found.phases),
+        ]
+    )
+    yield ""
+    yield f"profile     {found.profile_path}"
+
+
+def _limit_lines(limits: DeviceLimits) -> Iterator[str]:
+    threads = sorted({row.threads for row in limits.read_bandwidth})
+    sizes = sorted({row.size_bytes for row in limits.read_bandwidth})
+    told = {(row.threads, row.size_bytes): row.bytes_per_second.median for row in limits.read_bandwidth}
+    yield from _columns(
+        [
+            ("read, GB/s", *(f"{size / 2**20:g} MiB" for size in sizes)),
+            *((_threads(count), *(f"{told[count, size] / 1e9:.1f}" for size in sizes)) for count in threads),
+        ]
+    )
+    for name, rows in (("int8 dot products", limits.int8_dot), ("f32 multiply-add", limits.f32_multiply_add)):
+        peaks = ", ".join(f"{row.operations_per_second.median / 1e9:.1f} ({_threads(row.threads)})" for row in rows)
+        yield f"{name}, GOP/s: {peaks}"
+    if limits.barrier_seconds is not None:
+        yield f"barrier of two threads: {_span(limits.barrier_seconds, 1e9, 'ns')}"
+
+
+def _phase_cells(phase: Phase) -> tuple[str, ...]:
+    return (
+        f"{phase.name} ({phase.detail})",
+        str(phase.threads),
+        _span(phase.per_second, 1.0, f"{phase.units}/s"),
+        f"{phase.seconds.median * 1e3:.3f} ms",
+        "" if phase.p95_seconds is None else f"{phase.p95_seconds * 1e3:.3f} ms",
+        phase.limit.bound,
+        f"{phase.limit.fraction:.1%}",
+        f"{phase.limit.memory_fraction:.1%}",
+        f"{phase.limit.arithmetic_fraction:.1%}",
+    )
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells: Iterable[str] = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        yield "  ".join([row[0].ljust(widths[0]), *cells]).rstrip()
+
+
+def _threads(count: int) -> str:
+    return f"{count} thread{'s' if count > 1 else ''}"
+
+
+def _span(rate: Rate, scale: float, unit: str) -> str:
+    return f"{rate.median * scale:,.1f} ({rate.low * scale:,.1f} to {rate.high * scale:,.1f}) {unit}"
+
+
+def _tell(step: str) -> None:
+    if sys.stderr.isatty():
+        print(f"measuring {step} ...", file=sys.stderr)
