@@ -127,10 +127,11 @@ nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, 
     std::vector<float> scale;
     std::vector<int32_t> offset, half;
     if (w.matrix.quantized()) {
-        q.resize(n * cols);
-        scale.resize(n * cols / 32);
-        offset.resize(n * cols / 32);
-        half.resize(n * cols / 32);
+        const size_t readable = (n + 15) / 16 * 16 * cols;
+        q.resize(readable);
+        scale.resize(readable / 32);
+        offset.resize(readable / 32);
+        half.resize(readable / 32);
         k.quantize(x.data(), n * cols, q.data(), scale.data(), offset.data(), half.data());
         in.q = q.data();
         in.scale = scale.data();

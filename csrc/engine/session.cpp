@@ -12,6 +12,8 @@ namespace {
 
 constexpr size_t kRowsOfPass = 256;   // a longer prompt is cut into passes, more sequences into batches
 constexpr size_t kTileRows = 6;
+constexpr int kPair = kBlock / kPanel;        // panels whose outputs fill a block of the next product
+constexpr size_t kFeedFloats = 1u << 15;      // 128 KiB
 constexpr int kTasksOfThread = 4;             // of a section: what others can take from a thread that does not run
 constexpr size_t kWorthThreads = 1u << 20;    // multiply-adds of a pass that are done before a second thread has woken
 
@@ -25,6 +27,7 @@ Session::Session(const Model& model, int threads, int kv_bits)
         throw Error("bad_argument", "kv_bits must be 16 or 32. Got " + std::to_string(kv_bits) + ".");
     cache_.resize(model.spec().classifier ? 0 : model.spec().layers.size());
     thread_scores_.resize(threads_.count());
+    thread_feed_.resize(threads_.count());
     if (model.spec().rotary_base > 0) {
         for (const LayerSpec& layer : model.spec().layers) {
             const auto same = [&](const Rotary& r) { return r.width == layer.head_width; };
@@ -143,6 +146,13 @@ void Session::reserve_thread_scratch(size_t keys) {
     thread_score_keys_ = 0;
     for (Buffer& scores : thread_scores_) scores = Buffer(keys * kTileRows * sizeof(float));
     thread_score_keys_ = keys;
+}
+
+void Session::reserve_feed_scratch(size_t floats) {
+    if (floats <= thread_feed_floats_) return;
+    thread_feed_floats_ = 0;
+    for (Buffer& scratch : thread_feed_) scratch = Buffer(2 * floats * sizeof(float));
+    thread_feed_floats_ = floats;
 }
 
 // ---- requests
@@ -383,7 +393,9 @@ void Session::quantize(const Operation& op) {
 template <class F>
 void Session::run_even(int units, F&& f) {
     const int threads = threads_.count(), tasks = threads == 1 ? 1 : std::min(units, threads * kTasksOfThread);
-    threads_.run(tasks, [&](int task, int) { f((int)((int64_t)units * task / tasks), (int)((int64_t)units * (task + 1) / tasks)); });
+    threads_.run(tasks, [&](int task, int thread) {
+        f((int)((int64_t)units * task / tasks), (int)((int64_t)units * (task + 1) / tasks), thread);
+    });
 }
 
 void Session::project(const Operation& op) {
@@ -395,7 +407,7 @@ void Session::project(const Operation& op) {
     }
     if (op.head) counters_.head_rows += rows_;
     const int rows = (int)rows_;
-    run_even(first[op.weights], [&](int begin, int end) {
+    run_even(first[op.weights], [&](int begin, int end, int) {
         for (int i = 0; i < op.weights; ++i) {
             const int from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
             if (from >= to) continue;
@@ -449,7 +461,7 @@ void Session::store_keys(const Operation& op) {
     // One row alone: the tile that attends to a head stores it first, one section of threads less.
     store_late_ = rows_ == 1 && sequences_.size() == 1 && s.heads / s.key_value_heads <= (int)kTileRows && !keep_.empty();
     if (store_late_) return;
-    run_even((int)rows_ * s.key_value_heads, [&](int begin, int end) {
+    run_even((int)rows_ * s.key_value_heads, [&](int begin, int end, int) {
         for (int i = begin; i < end; ++i) store_head(op, (size_t)(i / s.key_value_heads), i % s.key_value_heads);
     });
 }
@@ -579,31 +591,40 @@ void Session::attend_tile(const Operation& op, const Tile& tile, int thread) {
 void Session::feed(const Operation& op) {
     const LayerSpec& s = model_.spec().layers[op.layer];
     const LayerWeights& weights = model_.weights().layers[op.layer];
-    const Rows in = rows_of(op.from, op.in);
-    const int rows = (int)rows_, panels = weights.up.w.panels();
-    constexpr int kPair = kBlock / kPanel;   // panels whose outputs fill a block of the next product
+    const int panels = weights.up.w.panels(), pairs = (panels + kPair - 1) / kPair;
     counters_.weight_bytes_read += weights.up.w.size_bytes() + (s.gated ? weights.gate.w.size_bytes() : 0);
-    run_even((panels + kPair - 1) / kPair, [&](int first, int last) {
-        const int begin = first * kPair, end = std::min(last * kPair, panels);
-        const size_t from = (size_t)begin * kPanel, to = std::min<size_t>((size_t)end * kPanel, s.feedforward_width);
-        const Output up{slot(Slot::up), stride(Slot::up), weights.up.bias_or_null(), false};
-        weights.up.w.multiply(kernels_, in, rows, up, begin, end);
-        if (s.gated) {
-            const Output gate{slot(Slot::gate), stride(Slot::gate), weights.gate.bias_or_null(), false};
-            weights.gate.w.multiply(kernels_, in, rows, gate, begin, end);
-        }
-        for (int row = 0; row < rows; ++row) {
-            float* x = up.y + row * up.stride + from;
-            if (s.gated) {
-                float* gate = slot(Slot::gate) + row * stride(Slot::gate) + from;
-                kernels_.activate[(int)s.activation](gate, to - from);
-                kernels_.multiply(x, gate, to - from);
-            } else {
-                kernels_.activate[(int)s.activation](x, to - from);
-            }
-            if (op.out != Codes::none) quantize_row(op.out, x, row, from, to - from);
-        }
+    // Of many rows a thread takes so few columns at a time that what is between the products stays in its cache.
+    const int most = std::max<int>(1, (int)(kFeedFloats / (kPair * kPanel * rows_)));
+    reserve_feed_scratch(rows_ * (size_t)std::min(most, pairs) * kPair * kPanel);
+    run_even(pairs, [&](int first, int last, int thread) {
+        for (int pair = first; pair < last; pair += most)
+            feed_columns(op, pair * kPair, std::min(std::min(pair + most, last) * kPair, panels), thread);
     });
+}
+
+void Session::feed_columns(const Operation& op, int panel_begin, int panel_end, int thread) {
+    const LayerSpec& s = model_.spec().layers[op.layer];
+    const LayerWeights& weights = model_.weights().layers[op.layer];
+    const Rows in = rows_of(op.from, op.in);
+    const int rows = (int)rows_;
+    const size_t from = (size_t)panel_begin * kPanel, to = std::min<size_t>((size_t)panel_end * kPanel, s.feedforward_width);
+    const size_t columns = to - from, wide = (size_t)(panel_end - panel_begin) * kPanel;
+    // Where only the codes are read again, the numbers themselves stay with the thread.
+    float* const scratch = thread_feed_[thread].as<float>();
+    const bool keeps = op.out != Codes::none;
+    const size_t up_stride = keeps ? wide : stride(Slot::up);
+    float* const up = keeps ? scratch : slot(Slot::up) + from;
+    float* const gate = scratch + thread_feed_floats_;
+    weights.up.w.multiply(kernels_, in, rows, Output{up - from, up_stride, weights.up.bias_or_null(), false}, panel_begin, panel_end);
+    if (s.gated)
+        weights.gate.w.multiply(kernels_, in, rows, Output{gate - from, wide, weights.gate.bias_or_null(), false}, panel_begin, panel_end);
+    for (int row = 0; row < rows; ++row) {
+        float* const x = up + row * up_stride;
+        float* const activated = s.gated ? gate + row * wide : x;
+        kernels_.activate[(int)s.activation](activated, columns);
+        if (s.gated) kernels_.multiply(x, activated, columns);
+        if (keeps) quantize_row(op.out, x, row, from, columns);
+    }
 }
 
 void Session::pool(const Operation& op) {

@@ -71,6 +71,7 @@ private:
     void reserve_cache(size_t tokens);
     void reserve_rotary(size_t positions);
     void reserve_thread_scratch(size_t keys);
+    void reserve_feed_scratch(size_t floats);
     // rows_, tokens_ and sequences_ describe the pass; keep_ the rows that reach the head.
     void run_pass(bool cached, float* logits);
     void step(const Operation& op);
@@ -83,8 +84,9 @@ private:
     void attend(const Operation& op);
     void attend_tile(const Operation& op, const Tile& tile, int thread);
     void feed(const Operation& op);
+    void feed_columns(const Operation& op, int panel_begin, int panel_end, int thread);
     void pool(const Operation& op);
-    // Shares out `units` of work in even runs: f(begin, end).
+    // Shares out `units` of work in even runs: f(begin, end, thread).
     template <class F>
     void run_even(int units, F&& f);
     void store_head(const Operation& op, size_t row, int head);
@@ -124,6 +126,8 @@ private:
     Buffer scratch_keys_, scratch_values_;   // bidirectional: of the layer at hand
     std::vector<Buffer> thread_scores_;
     size_t thread_score_keys_ = 0;
+    std::vector<Buffer> thread_feed_;   // twice as many floats: up, then gate
+    size_t thread_feed_floats_ = 0;
 
     // the state of a causal model
     struct LayerCache {

@@ -1,6 +1,7 @@
 // AMX: 16 activation rows times a panel in one instruction a block. The dots are the integers of every other set, and
 // they are scaled and summed in the same order, so the bits are the same too.
 #include "kernels/kernels.h"
+#include "kernels/memory.h"
 
 #include <immintrin.h>
 
@@ -18,9 +19,11 @@ inline __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256
 
 #include "kernels/elementwise.inc"
 
-constexpr int kRows = 16;         // activation rows of a tile
-constexpr int kFewRows = 5;       // with fewer the tiles cost more than they save
-constexpr size_t kGroup = 128;    // blocks that are unpacked at a time: 64 KiB, in the second cache
+constexpr int kRows = 16;      // activation rows of a tile
+constexpr int kFewRows = 6;    // with fewer, tiles cost more than they save
+// A tile's sums are read from memory only once they have left the processor's queues, some 130 cycles after they were
+// asked for. So dots are asked for in batches, and a batch is read when the next one has been asked for.
+constexpr int kBatch = 4;
 
 struct alignas(64) TileConfig {
     uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -28,13 +31,13 @@ struct alignas(64) TileConfig {
     uint8_t rows[16] = {};
 };
 
-// Tiles 0 and 1: sums (rows of 16 numbers); 2: activations (rows of `inputs` codes); 3: a panel's codes.
-void configure(int rows, int inputs) {
+// Tiles 0 to 3: sums; 4 and 5: 16 rows of `inputs` activations; 6 and 7: a panel's codes for as many inputs.
+void configure(int inputs) {
     TileConfig config;
-    for (int i = 0; i < 4; ++i) config.row_bytes[i] = 64;
-    config.rows[0] = config.rows[1] = config.rows[2] = (uint8_t)rows;
-    config.row_bytes[2] = (uint16_t)inputs;
-    config.rows[3] = (uint8_t)(inputs / 4);
+    for (int i = 0; i < 8; ++i) {
+        config.rows[i] = (uint8_t)(i < 6 ? kRows : inputs / 4);
+        config.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? inputs : 64);
+    }
     __asm__ volatile("ldtilecfg %0" ::"m"(config));   // gcc 12's intrinsic tells the compiler of 8 of the 64 bytes only
 }
 
@@ -71,101 +74,105 @@ struct Panel {
     }
 };
 
-// Adds scaled dots to the accumulators of `Count` rows.
-template <int Count>
-inline void accumulate(const int32_t* dots, __m512 w_scale, const float* x_scale, size_t x_blocks, __m512 (&acc)[Count]) {
+// A macro, because the intrinsics take the numbers of tiles as they are spelt.
+#define SW_ASK(sum, x_tile, w_tile, part_of_batch)                    \
+    if (count > part_of_batch) {                                      \
+        _tile_zero(sum);                                              \
+        _tile_loadd(x_tile, x + part_of_batch * part, x_stride);      \
+        _tile_loadd(w_tile, w + part_of_batch * part * kPanel, 64);   \
+        _tile_dpbssd(sum, x_tile, w_tile);                            \
+        _tile_stored(sum, dots[part_of_batch], 64);                   \
+    }
+
+// The dots of up to kBatch parts of 16 rows; `part` inputs each.
+inline void ask_batch(size_t count, size_t part, const int8_t* x, size_t x_stride, const int8_t* w, int32_t (*dots)[kRows * kPanel]) {
+    // Sixteen rows are sixteen streams, more than the processor follows by itself.
+    for (int row = 0; row < kRows; ++row)
+        for (size_t line = 0; line < kBatch * part; line += 64)
+            _mm_prefetch((const char*)x + row * x_stride + kBatch * part + line, _MM_HINT_T0);
+    SW_ASK(0, 4, 6, 0)
+    SW_ASK(1, 5, 7, 1)
+    SW_ASK(2, 4, 6, 2)
+    SW_ASK(3, 5, 7, 3)
+}
+
+// Adds the scaled dots of one part to the accumulators of 16 rows.
+inline void accumulate(const int32_t* dots, __m512 w_scale, const float* x_scale, size_t x_blocks, __m512 (&acc)[kRows]) {
 #pragma GCC unroll 16
-    for (int t = 0; t < Count; ++t) {
+    for (int t = 0; t < kRows; ++t) {
         const __m512 factor = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scale[t * x_blocks]));
         acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dots + t * kPanel)), factor, acc[t]);
     }
 }
 
-// One dot of a whole block, or of its half, to `dots`; two tiles take turns so that one can be stored meanwhile.
-inline void multiply_tiles(bool odd, const int8_t* x, size_t x_stride, const int8_t* w, int32_t* dots) {
-    _tile_loadd(2, x, x_stride);
-    _tile_loadd(3, w, 64);
-    if (odd) {
-        _tile_zero(1);
-        _tile_dpbssd(1, 2, 3);
-        _tile_stored(1, dots, 64);
-    } else {
-        _tile_zero(0);
-        _tile_dpbssd(0, 2, 3);
-        _tile_stored(0, dots, 64);
+inline void add_minimum(const int32_t* offset, __m512 minimum, const float* x_scale, size_t x_blocks, __m512 (&acc)[kRows]) {
+#pragma GCC unroll 16
+    for (int t = 0; t < kRows; ++t) {
+        const __m512 factor = _mm512_mul_ps(minimum, _mm512_set1_ps(x_scale[t * x_blocks]));
+        acc[t] = _mm512_fmadd_ps(_mm512_set1_ps((float)offset[t * x_blocks] * -0.125f), factor, acc[t]);
     }
 }
 
-// Blocks [first, first + blocks) of a panel times `Count` rows from t0: the sums so far are in `sums`.
-template <Format F, int Count>
-void tile(const Panel<F>& panel, const int8_t* codes, size_t first, size_t blocks, const Rows& x, int t0, float* sums) {
-    constexpr int halves = Panel<F>::scales_of_one, part = kBlock / halves;
-    const size_t x_blocks = x.q_stride / kBlock;
-    const int8_t* q = x.q + (size_t)t0 * x.q_stride + first * kBlock;
-    const size_t x_at = (size_t)t0 * x_blocks + first;
-    alignas(64) int32_t dots[2][kRows * kPanel];
-    __m512 acc[Count];
-    for (int t = 0; t < Count; ++t) acc[t] = _mm512_loadu_ps(sums + t * kPanel);
-    const size_t steps = blocks * halves;
-    multiply_tiles(false, q, x.q_stride, codes, dots[0]);
-    for (size_t s = 0; s < steps; ++s) {
-        if (s + 1 < steps) multiply_tiles((s + 1) % 2, q + (s + 1) * part, x.q_stride, codes + (s + 1) * part * kPanel, dots[(s + 1) % 2]);
-        accumulate<Count>(dots[s % 2], from_half_lanes(panel.scales + (first * halves + s) * kPanel), x.scale + x_at + s / halves, x_blocks, acc);
-        if (!has_minimum(F)) continue;
-        const __m512 least = from_half_lanes(panel.minimums + (first + s) * kPanel);
-        for (int t = 0; t < Count; ++t) {
-            const size_t at = x_at + t * x_blocks + s;
-            acc[t] = _mm512_fmadd_ps(_mm512_set1_ps((float)x.offset[at] * -0.125f), _mm512_mul_ps(least, _mm512_set1_ps(x.scale[at])), acc[t]);
-        }
-    }
-    for (int t = 0; t < Count; ++t) _mm512_storeu_ps(sums + t * kPanel, acc[t]);
-}
-
-template <Format F, int Count>
-void tile_of(int count, const Panel<F>& panel, const int8_t* codes, size_t first, size_t blocks, const Rows& x, int t0, float* sums) {
-    if constexpr (Count > 1) {
-        if (count < Count) return tile_of<F, Count - 1>(count, panel, codes, first, blocks, x, t0, sums);
-    }
-    tile<F, Count>(panel, codes, first, blocks, x, t0, sums);
-}
-
-void write(const float* sums, int count, int row, int rows, int t0, const Output& out) {
+inline void write(const __m512 (&acc)[kRows], int count, int row, int rows, int t0, const Output& out) {
     const int left = rows - row;
     const __mmask16 mask = left >= kPanel ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
-    for (int t = 0; t < count; ++t) {
-        __m512 acc = _mm512_loadu_ps(sums + t * kPanel);
-        if (out.bias) acc = _mm512_add_ps(acc, _mm512_maskz_loadu_ps(mask, out.bias + row));
+    const __m512 bias = out.bias ? _mm512_maskz_loadu_ps(mask, out.bias + row) : _mm512_setzero_ps();
+#pragma GCC unroll 16
+    for (int t = 0; t < kRows; ++t) {
+        if (t >= count) return;
+        __m512 value = out.bias ? _mm512_add_ps(acc[t], bias) : acc[t];
         float* y = out.y + (size_t)(t0 + t) * out.stride + row;
-        if (out.add) acc = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), acc);
-        _mm512_mask_storeu_ps(y, mask, acc);
+        if (out.add) value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), value);
+        _mm512_mask_storeu_ps(y, mask, value);
     }
+}
+
+// A panel, unpacked in `codes`, times all rows. The next batch is asked for across the borders of the tiles.
+template <Format F>
+void multiply_panel(const Matrix& w, int p, const int8_t* codes, const Rows& x, int n, const Output& out) {
+    constexpr size_t parts = scales_of_block(F), part = kBlock / parts;
+    const Panel<F> panel(w, p);
+    const size_t steps = (size_t)w.cols / part, x_blocks = x.q_stride / kBlock;
+    alignas(64) int32_t dots[2][kBatch][kRows * kPanel];
+    bool odd = false;
+    const auto ask_for = [&](int t0, size_t s, bool where) {
+        ask_batch(steps - s, part, x.q + (size_t)t0 * x.q_stride + s * part, x.q_stride, codes + s * part * kPanel, dots[where]);
+    };
+    ask_for(0, 0, odd);
+    for (int t0 = 0; t0 < n; t0 += kRows) {
+        __m512 acc[kRows];
+        for (__m512& sum : acc) sum = _mm512_setzero_ps();
+        const float* x_scale = x.scale + (size_t)t0 * x_blocks;
+        const int32_t* x_offset = x.offset + (size_t)t0 * x_blocks;
+        for (size_t s = 0; s < steps; s += kBatch) {
+            if (s + kBatch < steps) ask_for(t0, s + kBatch, !odd);
+            else if (t0 + kRows < n) ask_for(t0 + kRows, 0, !odd);
+            for (size_t i = 0; i < kBatch && s + i < steps; ++i) {
+                const size_t b = (s + i) / parts;
+                accumulate(dots[odd][i], from_half_lanes(panel.scales + (s + i) * kPanel), x_scale + b, x_blocks, acc);
+                if (has_minimum(F)) add_minimum(x_offset + b, from_half_lanes(panel.minimums + b * kPanel), x_scale + b, x_blocks, acc);
+            }
+            odd = !odd;
+        }
+        write(acc, n - t0, p * kPanel, w.rows, t0, out);
+    }
+}
+
+// A thread's own place for an unpacked panel.
+__attribute__((noinline)) int8_t* unpacked_panel(size_t size_bytes) {
+    static thread_local Buffer panel;
+    if (panel.size_bytes() < size_bytes) panel = Buffer(size_bytes);
+    return panel.as<int8_t>();
 }
 
 template <Format F>
 void product(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
     if (n < kFewRows) return products_avx512.of[(int)F](w, x, n, out, begin, end);
-    constexpr int inputs = kBlock / scales_of_block(F);
-    constexpr int kMost = 512;   // rows whose sums wait between groups of blocks
-    alignas(64) static thread_local int8_t codes[kGroup * kBlock * kPanel];
-    alignas(64) static thread_local float sums[kMost * kPanel];
-    const size_t blocks = (size_t)w.cols / kBlock;
-    for (int from = 0; from < n; from += kMost) {
-        const int count = n - from < kMost ? n - from : kMost;
-        for (int p = begin; p < end; ++p) {
-            const Panel<F> panel(w, p);
-            __builtin_memset(sums, 0, (size_t)count * kPanel * sizeof(float));
-            for (size_t first = 0; first < blocks; first += kGroup) {
-                const size_t part = blocks - first < kGroup ? blocks - first : kGroup;
-                unpack<F>(panel.codes + first * Panel<F>::block_bytes, part, codes);
-                configure(kRows, inputs);
-                int t = 0;
-                for (; t + kRows <= count; t += kRows) tile<F, kRows>(panel, codes, first, part, x, from + t, sums + (size_t)t * kPanel);
-                if (t == count) continue;
-                configure(count - t, inputs);
-                tile_of<F, kRows - 1>(count - t, panel, codes, first, part, x, from + t, sums + (size_t)t * kPanel);
-            }
-            write(sums, count, p * kPanel, w.rows, from, out);
-        }
+    int8_t* const codes = unpacked_panel((size_t)w.cols * kPanel);
+    configure(kBlock / scales_of_block(F));
+    for (int p = begin; p < end; ++p) {
+        unpack<F>(w.data + (size_t)p * w.panel_stride, (size_t)w.cols / kBlock, codes);
+        multiply_panel<F>(w, p, codes, x, n, out);
     }
     _tile_release();
 }

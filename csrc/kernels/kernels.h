@@ -39,7 +39,8 @@ struct Matrix {
 };
 
 // n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride, with scale, offset and half at
-// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16.
+// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16. What is quantised
+// may be read (not used) up to the next multiple of 16 rows.
 struct Rows {
     const float* f32 = nullptr;
     size_t f32_stride = 0;
