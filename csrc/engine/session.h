@@ -84,6 +84,8 @@ private:
     void attend_tile(const Operation& op, const Tile& tile, int thread);
     void feed(const Operation& op);
     void pool(const Operation& op);
+    void add(const Operation& op);
+    void cap(float* x, size_t n, float softcap) const;
     KeyValues key_values(int layer, const Sequence& sequence) const;
     float* slot(Slot slot) const { return slots_[(int)slot]; }
     size_t stride(Slot slot) const { return (size_t)model_.plan().widths[(int)slot]; }
@@ -126,9 +128,13 @@ private:
     size_t cache_capacity_ = 0;
     size_t length_ = 0;
 
-    // angles by head width, (positions, width / 2) each
+    // angles by head width and frequencies, (positions, width / 2) each
     struct Rotary {
         int width = 0;
+        float base = 0, factor = 1;
+        bool fits(const LayerSpec& layer) const {
+            return width == layer.head_width && base == layer.rotary_base && factor == layer.rotary_factor;
+        }
         std::vector<float> frequencies, cos, sin;
     };
     std::vector<Rotary> rotary_;
