@@ -22,6 +22,8 @@ import pytest
 _DEFAULTS = {0: 512, 1: 2048, 2: 512, 11: -1, 13: -1, 26: 1, 27: 1}
 _CONTEXT, _THREADS, _FLASH, _CACHE_TYPES = 0, (7, 8), 13, (26, 27)
 _FLAGS, _FLAGS_DEFAULT = (32, 34), 0x01010100
+# Of llama_model_params: the word whose third byte allows repacked weights, where it stands as we know it.
+_EXTRA_BUFFERS, _EXTRA_BUFFERS_DEFAULT = 18, 0x00010000
 
 
 class _Words(ctypes.Structure):
@@ -111,7 +113,10 @@ class LlamaCpp:
 
     def __init__(self, library: ctypes.CDLL, path: Path, *, classifies: bool) -> None:
         self._library, self._classifies = library, classifies
-        self._model = library.llama_model_load_from_file(str(path).encode(), library.llama_model_default_params())
+        how = library.llama_model_default_params()
+        if how.words[_EXTRA_BUFFERS] == _EXTRA_BUFFERS_DEFAULT:
+            how.words[_EXTRA_BUFFERS] = 0  # plain kernels: those for AMX end the process where the system forbids AMX
+        self._model = library.llama_model_load_from_file(str(path).encode(), how)
         assert self._model, f"llama.cpp does not open {path}"
         parameters = library.llama_context_default_params()
         parameters.words[_CONTEXT] = 64
