@@ -17,7 +17,7 @@ from gguf.constants import GGML_QUANT_SIZES
 from numpy.typing import NDArray
 from tests.parity.tiny_packages import finish
 
-WIDTH, FEED_FORWARD, VOCABULARY, CONTEXT = 256, 512, 269, 128
+VOCABULARY, CONTEXT = 269, 128
 TYPES = ("f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q4_k", "q5_k", "q6_k", "iq4_nl")
 # Where the f16 scale and minimum stand in a block, the mean of the codes, and their spread: how random blocks get a
 # wanted mean (none) and spread of the weights. Types that the gguf package cannot quantise.
@@ -35,6 +35,8 @@ class Family:
 
     architecture: str
     layers: int = 3
+    width: int = 256
+    feed_forward: int = 512
     heads: tuple[int, int] = (4, 2)
     head_width: int = 64
     tied: bool = False
@@ -90,35 +92,36 @@ def tensors_of(family: Family, seed: int = 0) -> dict[str, NDArray[np.float32]]:
     rng = np.random.default_rng(seed)
     out: dict[str, NDArray[np.float32]] = {}
 
-    def matrix(name: str, rows: int, columns: int, spread: float = 1.2) -> None:
-        values = rng.standard_normal((rows, columns)) * spread / np.sqrt(columns)
+    def matrix(name: str, rows: int, columns: int) -> None:
+        values = rng.standard_normal((rows, columns)) * 1.2 / np.sqrt(columns)
         out[name + ".weight"] = values.astype(np.float32)
 
     def vector(name: str, size: int, middle: float = 1.0) -> None:
         out[name] = (middle + rng.standard_normal(size) / 5).astype(np.float32)
 
+    width, feed_forward = family.width, family.feed_forward
     query, keys = (heads * family.head_width for heads in family.heads)
-    matrix("token_embd", VOCABULARY, WIDTH, spread=1.2)
+    matrix("token_embd", VOCABULARY, width)
     for index in range(family.layers):
         block = f"blk.{index}."
         for norm in ("attn_norm", "ffn_norm"):
-            vector(f"{block}{norm}.weight", WIDTH)
+            vector(f"{block}{norm}.weight", width)
         if family.post_norms:
             for norm in ("post_attention_norm", "post_ffw_norm"):
-                vector(f"{block}{norm}.weight", WIDTH)
+                vector(f"{block}{norm}.weight", width)
         for part, rows in (("q", query), ("k", keys), ("v", keys)):
-            matrix(f"{block}attn_{part}", rows, WIDTH)
+            matrix(f"{block}attn_{part}", rows, width)
             if family.bias:
                 vector(f"{block}attn_{part}.bias", rows, middle=0)
             if family.qk_norm and part != "v":
                 vector(f"{block}attn_{part}_norm.weight", family.head_width)
-        matrix(f"{block}attn_output", WIDTH, query)
-        matrix(f"{block}ffn_gate", FEED_FORWARD, WIDTH)
-        matrix(f"{block}ffn_up", FEED_FORWARD, WIDTH)
-        matrix(f"{block}ffn_down", WIDTH, FEED_FORWARD)
-    vector("output_norm.weight", WIDTH)
+        matrix(f"{block}attn_output", width, query)
+        matrix(f"{block}ffn_gate", feed_forward, width)
+        matrix(f"{block}ffn_up", feed_forward, width)
+        matrix(f"{block}ffn_down", width, feed_forward)
+    vector("output_norm.weight", width)
     if not family.tied:
-        matrix("output", VOCABULARY, WIDTH)
+        matrix("output", VOCABULARY, width)
     if family.rope_factors:
         out["rope_freqs.weight"] = np.linspace(1, 8, family.head_width // 2).astype(np.float32)
     return out
@@ -160,8 +163,8 @@ def write_family(path: Path, family: Family, types: dict[str, str], *, plain: bo
     architecture = family.architecture
     writer.add_block_count(family.layers)
     writer.add_context_length(CONTEXT)
-    writer.add_embedding_length(WIDTH)
-    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_embedding_length(family.width)
+    writer.add_feed_forward_length(family.feed_forward)
     writer.add_head_count(family.heads[0])
     writer.add_head_count_kv(family.heads[1])
     writer.add_key_length(family.head_width)

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.parity.family_packages import FAMILIES, FEED_FORWARD, TYPES, VOCABULARY, Family, write_family
+from tests.parity.family_packages import FAMILIES, TYPES, VOCABULARY, Family, write_family
 from tests.parity.llama_cpp import LlamaCpp, open_library
 
 from smallwright.run import _engine, load
@@ -67,7 +67,7 @@ def _theirs(library: ctypes.CDLL, path: Path) -> Logits:
 def _arithmetic(family: Family, logits: Logits) -> float:
     """The largest difference that two float32 engines may show (see above)."""
     products = 7 * family.layers + 1
-    relative = 4 * np.sqrt(2) * 2**-24 * np.sqrt(FEED_FORWARD * products)
+    relative = 4 * np.sqrt(2) * 2**-24 * np.sqrt(family.feed_forward * products)
     if family.architecture.startswith("gemma"):
         relative += np.sqrt(2 * family.layers) * 2**-11
     return float(FARTHEST * relative * logits.std())
