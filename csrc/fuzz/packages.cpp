@@ -1,6 +1,7 @@
 // A GGUF writer of a hundred lines, independent of the reader and of the Python package, and the models of make_packages in it.
 #include "fuzz/packages.h"
 
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -44,6 +45,12 @@ public:
         put(keys_, uint32_t(kU32));
         put(keys_, uint64_t(values.size()));
         for (const uint32_t value : values) put(keys_, value);
+    }
+    void reals(const std::string& key, const std::vector<float>& values) {
+        start(key, kArray);
+        put(keys_, uint32_t(kF32));
+        put(keys_, uint64_t(values.size()));
+        for (const float value : values) put(keys_, value);
     }
     // Small random weights; `rows` 0 for a vector.
     void tensor(const std::string& name, sw::Type type, uint64_t width, uint64_t rows = 0) {
@@ -179,6 +186,27 @@ uint32_t add_wordpiece(Writer& writer) {
     return static_cast<uint32_t>(tokens.size());
 }
 
+uint32_t add_sentencepiece(Writer& writer) {
+    std::vector<std::string> tokens{"<unk>", "<s>", "</s>", "<turn>"};
+    std::vector<uint32_t> types{2, 3, 3, 4};
+    for (int byte = 0; byte < 256; ++byte) {
+        char text[8];
+        std::snprintf(text, sizeof text, "<0x%02X>", byte);
+        tokens.emplace_back(text);
+        types.push_back(6);
+    }
+    for (const char* piece : {"\xe2\x96\x81", "t", "u", "r", "n", "tu", "rn", "turn", "\xe2\x96\x81t", "o", "on", "a", "aa", "aaaa", "\xe4\xbd\xa0"})
+        tokens.emplace_back(piece);
+    types.resize(tokens.size(), 1);
+    std::vector<float> scores(tokens.size());
+    for (size_t i = 0; i < scores.size(); ++i) scores[i] = -float(i % 7);
+    writer.text("tokenizer.ggml.model", "llama");
+    writer.texts("tokenizer.ggml.tokens", tokens);
+    writer.numbers("tokenizer.ggml.token_type", types);
+    writer.reals("tokenizer.ggml.scores", scores);
+    return static_cast<uint32_t>(tokens.size());
+}
+
 constexpr uint32_t kWidth = 32;
 constexpr uint32_t kFeedForward = 64;
 
@@ -260,7 +288,7 @@ Bytes make_family(const std::string& name, int rotation) {
     const auto vector = [&](const std::string& tensor, uint64_t size) { writer.tensor(tensor + ".weight", sw::Type::f32, size); };
     writer.text("general.architecture", name);
     writer.number("general.alignment", kAlignment);
-    const uint32_t tokens = add_bpe(writer, "gpt-2", "");
+    const uint32_t tokens = name == "smollm3" ? add_bpe(writer, "gpt-2", "") : add_sentencepiece(writer);
     const std::pair<const char*, uint32_t> sizes[] = {
         {".block_count", 4}, {".context_length", 40}, {".embedding_length", width}, {".feed_forward_length", feedforward},
         {".attention.head_count", 4}, {".attention.head_count_kv", 2}, {".attention.key_length", query / 4},

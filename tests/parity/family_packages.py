@@ -7,6 +7,7 @@ two engines answer for that file differs by arithmetic alone, not by how they ro
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class Family:
     layers: int = 3
     width: int = 256
     feed_forward: int = 512
+    vocabulary: int = VOCABULARY
     heads: tuple[int, int] = (4, 2)
     head_width: int = 64
     tied: bool = False
@@ -101,7 +103,7 @@ def tensors_of(family: Family, seed: int = 0) -> dict[str, NDArray[np.float32]]:
 
     width, feed_forward = family.width, family.feed_forward
     query, keys = (heads * family.head_width for heads in family.heads)
-    matrix("token_embd", VOCABULARY, width)
+    matrix("token_embd", family.vocabulary, width)
     for index in range(family.layers):
         block = f"blk.{index}."
         for norm in ("attn_norm", "ffn_norm"):
@@ -121,7 +123,7 @@ def tensors_of(family: Family, seed: int = 0) -> dict[str, NDArray[np.float32]]:
         matrix(f"{block}ffn_down", width, feed_forward)
     vector("output_norm.weight", width)
     if not family.tied:
-        matrix("output", VOCABULARY, width)
+        matrix("output", family.vocabulary, width)
     if family.rope_factors:
         out["rope_freqs.weight"] = np.linspace(1, 8, family.head_width // 2).astype(np.float32)
     return out
@@ -153,7 +155,30 @@ def type_of(name: str) -> Any:
     return getattr(gguf.GGMLQuantizationType, name.upper())
 
 
-def write_family(path: Path, family: Family, types: dict[str, str], *, plain: bool = False, **keys: Any) -> None:
+def add_bytes(writer: gguf.GGUFWriter) -> None:
+    """GPT-2's bytes and words that no text has: a vocabulary that every reader accepts."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = iter(range(0x100, 0x200))
+    tokens = [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
+    tokens += ["he", "<|end|>", *(f"<{number}>" for number in range(VOCABULARY - 258))]
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([1] * 257 + [3] * (VOCABULARY - 257))
+    writer.add_token_merges(["h e"])
+    writer.add_bos_token_id(257)
+    writer.add_eos_token_id(257)
+
+
+def write_family(
+    path: Path,
+    family: Family,
+    types: dict[str, str],
+    *,
+    plain: bool = False,
+    tokenizer: Callable[[gguf.GGUFWriter], None] = add_bytes,
+    **keys: Any,
+) -> None:
     """Write a checkpoint whose matrices have the type that ``types`` gives for the longest end of their names.
 
     The end "" stands for all. ``plain``: the same weights as float32. ``keys`` replace those of the family (with __ for
@@ -179,7 +204,7 @@ def write_family(path: Path, family: Family, types: dict[str, str], *, plain: bo
             writer.add_array(f"{architecture}.{key}", value)
         elif value is not None:
             writer.add_uint32(f"{architecture}.{key}", value)
-    _add_tokenizer(writer)
+    tokenizer(writer)
     rng = np.random.default_rng(5)
     for name, values in tensors_of(family).items():
         if values.ndim == 1:
@@ -192,18 +217,3 @@ def write_family(path: Path, family: Family, types: dict[str, str], *, plain: bo
         else:
             writer.add_tensor(name, data, raw_dtype=type_of(types[end]))
     finish(writer)
-
-
-def _add_tokenizer(writer: gguf.GGUFWriter) -> None:
-    """GPT-2's bytes and words that no text has: a vocabulary that every reader accepts."""
-    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = iter(range(0x100, 0x200))
-    tokens = [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
-    tokens += ["he", "<|end|>", *(f"<{number}>" for number in range(VOCABULARY - 258))]
-    writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
-    writer.add_token_list(tokens)
-    writer.add_token_types([1] * 257 + [3] * (VOCABULARY - 257))
-    writer.add_token_merges(["h e"])
-    writer.add_bos_token_id(257)
-    writer.add_eos_token_id(257)

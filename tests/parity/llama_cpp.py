@@ -115,7 +115,7 @@ class LlamaCpp:
         self._library, self._classifies = library, classifies
         how = library.llama_model_default_params()
         if how.words[_EXTRA_BUFFERS] == _EXTRA_BUFFERS_DEFAULT:
-            how.words[_EXTRA_BUFFERS] = 0  # plain kernels: those for AMX end the process where the system forbids AMX
+            how.words[_EXTRA_BUFFERS] = 0  # plain kernels: some builds crash in those for AMX
         self._model = library.llama_model_load_from_file(str(path).encode(), how)
         assert self._model, f"llama.cpp does not open {path}"
         parameters = library.llama_context_default_params()
