@@ -122,13 +122,15 @@ void derive_bpe(Pipeline& out, const File& file) {
         out.split = Split::llama3;
         out.ignore_merges = true;
         add_begin = true;
+    } else if (pre == "smaug-bpe") {
+        out.split = Split::llama3;   // with merges, and without a begin token: SmolLM3
     } else if (pre == "qwen2") {
         out.split = Split::qwen2;
         out.nfc = true;
     } else if (pre == "smollm") {
         out.split = Split::smollm;
     } else {
-        refuse_unknown("pre-tokenizers", pre, "default, gpt-2, llama-bpe, llama3, qwen2 and smollm");
+        refuse_unknown("pre-tokenizers", pre, "default, gpt-2, llama-bpe, llama3, smaug-bpe, qwen2 and smollm");
     }
     out.add_prefix_space = find_flag(file, "add_space_prefix", false);
     const int32_t begin = find_role(file, "bos_token_id", out.tokens.size());

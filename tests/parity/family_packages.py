@@ -155,19 +155,22 @@ def type_of(name: str) -> Any:
     return getattr(gguf.GGMLQuantizationType, name.upper())
 
 
-def add_bytes(writer: gguf.GGUFWriter) -> None:
-    """GPT-2's bytes and words that no text has: a vocabulary that every reader accepts."""
+def add_bytes(writer: gguf.GGUFWriter, pre: str = "gpt-2") -> None:
+    """GPT-2's bytes, a few merges, and words that no text has: a vocabulary that every reader accepts."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = iter(range(0x100, 0x200))
     tokens = [chr(byte) if byte in printable else chr(next(others)) for byte in range(256)]
-    tokens += ["he", "<|end|>", *(f"<{number}>" for number in range(VOCABULARY - 258))]
+    merges = ["h e", "1 2", "12 3", "123 4", "' S"]
+    tokens += [merge.replace(" ", "") for merge in merges]
+    end = len(tokens)
+    tokens += ["<|end|>", *(f"<{number}>" for number in range(VOCABULARY - end - 1))]
     writer.add_tokenizer_model("gpt2")
-    writer.add_tokenizer_pre("gpt-2")
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list(tokens)
-    writer.add_token_types([1] * 257 + [3] * (VOCABULARY - 257))
-    writer.add_token_merges(["h e"])
-    writer.add_bos_token_id(257)
-    writer.add_eos_token_id(257)
+    writer.add_token_types([1] * end + [3] * (VOCABULARY - end))
+    writer.add_token_merges(merges)
+    writer.add_bos_token_id(end)
+    writer.add_eos_token_id(end)
 
 
 def write_family(

@@ -16,14 +16,16 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from tests.parity.family_packages import FAMILIES, TYPES, VOCABULARY, Family, write_family
+from tests.parity.family_packages import FAMILIES, TYPES, VOCABULARY, Family, add_bytes, write_family
 from tests.parity.llama_cpp import LlamaCpp, open_library
+from tests.properties.tokenizers_made import SENTENCES
 
 from smallwright.run import _engine, load
 
@@ -130,6 +132,16 @@ def test_keys_mean_what_llama_cpp_takes_them_for(tmp_path: Path, library: ctypes
     tolerance = _arithmetic(family, exact)
     assert np.abs(ours - exact).max() <= tolerance
     _check_best(ours, exact, tolerance)
+
+
+@pytest.mark.parametrize("pre", ["gpt-2", "llama-bpe", "smaug-bpe", "qwen2", "smollm"])
+def test_texts_are_cut_as_llama_cpp_cuts_them(tmp_path: Path, library: ctypes.CDLL, pre: str) -> None:
+    path = tmp_path / "model.gguf"
+    small = replace(FAMILIES["smollm3"], width=32, feed_forward=32, heads=(2, 1), head_width=16)
+    write_family(path, small, {"": "f32"}, tokenizer=partial(add_bytes, pre=pre))
+    with load(path, threads=1) as package, LlamaCpp(library, path, classifies=False) as theirs:
+        for text in [*SENTENCES, "the 1234567 12 HE'S he's  1234\n\n 12", "he12he<|end|>he"]:
+            assert package.tokenize(text) == theirs.tokenize(text), ascii(text)
 
 
 CHANGES: list[tuple[str, dict[str, Any]]] = [
