@@ -131,6 +131,7 @@ void read_rotary(ModelSpec& spec, const NativeKeys& keys) {
 
 // gemma2 and gemma3, after read_rotary: windows, capped scores, norms behind both halves of a layer.
 void read_windows(ModelSpec& spec, const NativeKeys& keys) {
+    if (!spec.causal) refuse("a model with windows is causal", "false", keys.key("attention.causal"));
     const bool second = keys.architecture == "gemma2";
     const size_t layers = spec.layers.size();
     uint64_t window = second ? 4096 : 0;

@@ -39,6 +39,7 @@ ATTACKS: dict[str, tuple[str, dict[str, Any], str]] = {
     "layers listed as numbers": ("gemma3", {"attention__sliding_window_pattern": [6, 6, 6, 6]}, "wrong_type"),
     "layers listed as text": ("gemma3", {"attention__sliding_window_pattern": "6"}, "wrong_type"),
     "keys wider than values": ("gemma", {"attention__value_length": 8}, "bad_model"),
+    "windows to both sides": ("gemma3", {"attention__causal": False}, "bad_model"),
     "heads of odd width": ("gemma", {"attention__key_length": 15, "attention__value_length": 15}, "bad_model"),
     "heads wider than the tensors": (
         "gemma",

@@ -205,6 +205,8 @@ def write_family(
             writer.add_float32(f"{architecture}.{key}", value)
         elif isinstance(value, list):
             writer.add_array(f"{architecture}.{key}", value)
+        elif isinstance(value, bool):
+            writer.add_bool(f"{architecture}.{key}", value)
         elif value is not None:
             writer.add_uint32(f"{architecture}.{key}", value)
     tokenizer(writer)
