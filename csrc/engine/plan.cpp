@@ -66,6 +66,16 @@ struct Compiler {
         return op;
     }
 
+    // x += weight from, or x += norm(weight from)
+    void project_and_add(Slot from, Codes in, const Linear& weight, const Norm* norm) {
+        project(from, in, {{&weight, norm ? Slot::h : Slot::x}}, norm == nullptr);
+        if (norm == nullptr) return;
+        normalize(*norm, Slot::h, Slot::h, false);
+        Operation& op = push(Kind::add);
+        op.from = Slot::h;
+        op.to[0] = Slot::x;
+    }
+
     void layer(int index, bool last) {
         const LayerSpec& s = spec.layers[index];
         const LayerWeights& w = weights.layers[index];
@@ -93,7 +103,7 @@ struct Compiler {
         if (fused) attend.out = mixed;
         widen(mixed, query);
         if (!fused && mixed != Codes::none) quantize(Slot::mixed, mixed, query);
-        project(Slot::mixed, mixed, {{&w.output, Slot::x}}, true);
+        project_and_add(Slot::mixed, mixed, w.output, s.post_norms ? &w.mixer_post_norm : nullptr);
         // What the post-norm hands on is read by the feed-forward; the second one by the next layer.
         if (spec.post_norm) normalize(w.mixer_norm, Slot::x, Slot::x, feed_codes);
         else normalize(w.feedforward_norm, Slot::x, Slot::h, feed_codes);
@@ -107,7 +117,7 @@ struct Compiler {
         plan.weights += (uint64_t)(s.gated ? 2 : 1) * s.feedforward_width * spec.width;
         const Codes out = feed.out;
         widen(out, s.feedforward_width);
-        project(Slot::up, out, {{&w.down, Slot::x}}, true);
+        project_and_add(Slot::up, out, w.down, s.post_norms ? &w.feedforward_post_norm : nullptr);
         if (spec.post_norm) {
             const bool next = !last && codes_needed({&weights.layers[index + 1].q, &weights.layers[index + 1].k, &weights.layers[index + 1].v});
             normalize(w.feedforward_norm, Slot::x, Slot::x, next);
@@ -130,6 +140,11 @@ struct Compiler {
             op.activation = Activation::tanh;
         }
         dense(weights.head, from, Slot::logits, true);
+        if (spec.logit_softcap > 0) {
+            Operation& op = push(Kind::softcap);
+            op.to[0] = Slot::logits;
+            op.cap = spec.logit_softcap;
+        }
     }
 
     Slot pool(Slot from) {

@@ -23,6 +23,7 @@ struct Norm {
 
 struct LayerWeights {
     Norm mixer_norm, feedforward_norm;
+    Norm mixer_post_norm, feedforward_post_norm;   // of what is added to x; empty without post_norms
     std::vector<float> q_norm, k_norm;
     Linear q, k, v, output, gate, up, down;
 };
@@ -63,6 +64,8 @@ struct Operation {
         feed,       // up = act(up from), or act(gate from) * (up from); quantised to the second codes
         pool,       // pooled = mean of each sequence's rows
         activate,   // to = act(to)
+        add,        // to += from
+        softcap,    // to = cap tanh(to / cap)
     };
     Kind kind;
     int layer = -1;
@@ -75,6 +78,7 @@ struct Operation {
     Codes in = Codes::none, out = Codes::none;
     Activation activation = Activation::tanh;
     int width = 0;       // quantize: codes of a row
+    float cap = 0;       // softcap
     bool head = false;   // counts in head_rows
 };
 

@@ -30,13 +30,15 @@ Session::Session(const Model& model, int threads, int kv_bits)
     thread_feed_.resize(threads_.count());
     if (model.spec().rotary_base > 0) {
         for (const LayerSpec& layer : model.spec().layers) {
-            const auto same = [&](const Rotary& r) { return r.width == layer.head_width; };
-            if (std::any_of(rotary_.begin(), rotary_.end(), same)) continue;
+            const auto same = [&](const Rotary& r) { return r.fits(layer); };
+            if (layer.rotary_base <= 0 || std::any_of(rotary_.begin(), rotary_.end(), same)) continue;
             Rotary rotary;
             rotary.width = layer.head_width;
+            rotary.base = layer.rotary_base;
+            rotary.factor = layer.rotary_factor;
             const auto& factors = model.weights().rotary_factors;
             for (int i = 0; i < layer.head_width / 2; ++i) {
-                const double frequency = std::pow((double)model.spec().rotary_base, -2.0 * i / layer.head_width);
+                const double frequency = std::pow((double)layer.rotary_base, -2.0 * i / layer.head_width) / layer.rotary_factor;
                 rotary.frequencies.push_back((float)(factors.empty() ? frequency : frequency / factors[i]));
             }
             rotary_.push_back(std::move(rotary));
@@ -317,6 +319,13 @@ void Session::step(const Operation& op) {
             threads_.run((int)rows_, [&](int row, int) { kernels_.activate[(int)op.activation](x + row * width, width); });
             return;
         }
+        case Operation::Kind::add: return add(op);
+        case Operation::Kind::softcap: {
+            const size_t width = stride(op.to[0]);
+            float* x = slot(op.to[0]);
+            threads_.run((int)rows_, [&](int row, int) { cap(x + row * width, width, op.cap); });
+            return;
+        }
     }
 }
 
@@ -359,6 +368,7 @@ void Session::embed() {
     threads_.run((int)rows_, [&](int row, int) {
         float* to = x + row * width;
         model_.read_embedding(tokens_[row], to);
+        if (spec.embedding_scale != 1) kernels_.scale(to, spec.embedding_scale, width);
         if (weights.bigrams) {
             const uint32_t previous = positions_[row] ? tokens_[row - 1] : spec.vocabulary;
             float* pair = slot(Slot::h) + row * stride(Slot::h);   // nobody uses it yet
@@ -435,9 +445,9 @@ KeyValues Session::key_values(int layer, const Sequence& sequence) const {
 }
 
 void Session::rotate(float* x, int position, const LayerSpec& layer) const {
-    if (model_.spec().rotary_base <= 0) return;
+    if (layer.rotary_base <= 0) return;
     const Rotary* rotary = rotary_.data();
-    while (rotary->width != layer.head_width) ++rotary;
+    while (!rotary->fits(layer)) ++rotary;
     const size_t half = layer.head_width / 2, at = (size_t)position * half;
     (model_.spec().rotary_pairs ? kernels_.rotate_pairs : kernels_.rotate_halves)(x, rotary->cos.data() + at, rotary->sin.data() + at, half);
 }
@@ -552,13 +562,13 @@ void Session::attend_tile(const Operation& op, const Tile& tile, int thread) {
     float* mixed = slot(Slot::mixed) + tile.row * stride(Slot::mixed) + (size_t)tile.head * width;
     const auto row_of = [&](int i) { return tile.heads > 1 ? tile.row : tile.row + i; };
     const auto valid = [&](int i) { return causal ? (size_t)positions_[row_of(i)] + 1 : tile.sequence->length; };
+    const auto first = [&](int i) { return s.window ? valid(i) - std::min<size_t>(valid(i), s.window) : 0; };
     const size_t length = valid(n - 1);
-    const float scale = 1.0f / std::sqrt((float)width);
     if (store_late_) store_head(op, tile.row, key_head);
     for (int i = 0; i < n; ++i) {
         if (s.qk_norm) kernels_.rms_norm(q + i * q_step, weights.q_norm.data(), width, model_.spec().epsilon, q + i * q_step);
         rotate(q + i * q_step, positions_[row_of(i)], s);
-        kernels_.scale(q + i * q_step, scale, width);
+        kernels_.scale(q + i * q_step, s.query_scale, width);
     }
     const Product product = kernels_.products.of[(int)(kv.size == 4 ? Format::f32 : Format::f16)];
     float* scores = thread_scores_[thread].as<float>();
@@ -572,7 +582,13 @@ void Session::attend_tile(const Operation& op, const Tile& tile, int thread) {
     queries.f32_stride = q_step;
     product(keys, queries, n, Output{scores, thread_score_keys_, nullptr, false}, 0, (int)((length + kPanel - 1) / kPanel));
     float sums[kTileRows];
-    for (int i = 0; i < n; ++i) sums[i] = kernels_.softmax(scores + i * thread_score_keys_, valid(i), length);
+    for (int i = 0; i < n; ++i) {
+        float* row = scores + i * thread_score_keys_;
+        const size_t from = first(i);
+        if (s.score_softcap > 0) cap(row + from, valid(i) - from, s.score_softcap);
+        std::fill(row, row + from, 0.0f);
+        sums[i] = kernels_.softmax(row + from, valid(i) - from, length - from);
+    }
     Matrix values;
     values.data = kv.values + (size_t)key_head * kv.capacity * round_up(width, kPanel) * kv.size;
     values.panel_stride = kv.capacity * kPanel * kv.size;
@@ -625,6 +641,20 @@ void Session::feed_columns(const Operation& op, int panel_begin, int panel_end, 
         if (s.gated) kernels_.multiply(x, activated, columns);
         if (keeps) quantize_row(op.out, x, row, from, columns);
     }
+}
+
+void Session::add(const Operation& op) {
+    const size_t width = model_.spec().width;
+    const float* from = slot(op.from);
+    float* to = slot(op.to[0]);
+    threads_.run((int)rows_, [&](int row, int) { kernels_.add(to + row * width, from + row * width, width); });
+}
+
+// c tanh(x / c): nearly x where it is small, never beyond c.
+void Session::cap(float* x, size_t n, float softcap) const {
+    kernels_.scale(x, 1.0f / softcap, n);
+    kernels_.activate[(int)Activation::tanh](x, n);
+    kernels_.scale(x, softcap, n);
 }
 
 void Session::pool(const Operation& op) {

@@ -90,6 +90,8 @@ private:
     template <class F>
     void run_even(int units, F&& f);
     void store_head(const Operation& op, size_t row, int head);
+    void add(const Operation& op);
+    void cap(float* x, size_t n, float softcap) const;
     KeyValues key_values(int layer, const Sequence& sequence) const;
     float* slot(Slot slot) const { return slots_[(int)slot]; }
     size_t stride(Slot slot) const { return (size_t)model_.plan().widths[(int)slot]; }
@@ -137,9 +139,13 @@ private:
     size_t cache_capacity_ = 0;
     size_t length_ = 0;
 
-    // angles by head width, (positions, width / 2) each
+    // angles by head width and frequencies, (positions, width / 2) each
     struct Rotary {
         int width = 0;
+        float base = 0, factor = 1;
+        bool fits(const LayerSpec& layer) const {
+            return width == layer.head_width && base == layer.rotary_base && factor == layer.rotary_factor;
+        }
         std::vector<float> frequencies, cos, sin;
     };
     std::vector<Rotary> rotary_;

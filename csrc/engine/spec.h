@@ -1,5 +1,5 @@
 // What the file says the model is: ModelSpec of the Python side, in C++.
-// Enters: a file's metadata (the key smallwright.model, or the native keys of llama, qwen2, qwen3, bert), hostile.
+// Enters: a file's metadata (the key smallwright.model, or native keys), hostile.
 // Leaves: a description whose numbers are bounded and consistent. Not here: the tensors.
 #pragma once
 
@@ -25,6 +25,12 @@ struct LayerSpec {
     bool gated = true;
     bool feedforward_bias = false;
     Activation activation = Activation::silu;
+    float rotary_base = 0;     // 0: this layer knows no positions, or the model has learned ones
+    float rotary_factor = 1;   // divides every angle
+    int window = 0;            // a token sees itself and the window - 1 before it; 0: all before it
+    float query_scale = 0;     // of the products of queries and keys
+    float score_softcap = 0;   // c: scores become c tanh(score / c); 0: they stay
+    bool post_norms = false;   // what attention and feed-forward give is normalised before it is added
 };
 
 struct ModelSpec {
@@ -40,6 +46,8 @@ struct ModelSpec {
     bool layer_norm = false;  // else RMS
     float epsilon = 1e-5f;
     bool post_norm = false;
+    float embedding_scale = 1;   // of the token rows
+    float logit_softcap = 0;     // as score_softcap, of the head's outputs
     float rotary_base = 0;    // 0: learned positions
     bool rotary_pairs = false;   // (2i, 2i + 1) rather than (i, i + width / 2)
     std::vector<LayerSpec> layers;

@@ -27,16 +27,14 @@ struct Loader {
     const Tensor& expect_rows(const std::string& name, uint64_t cols, uint64_t rows) const {
         const Tensor& tensor = expect(name, cols, rows);
         if (tensor.type == Type::i8 || tensor.type == Type::i32)
-            throw Error("bad_type", "a table must be F32, F16, Q8_0 or Q4_0. Got an integer type in tensor " + name + ".");
-        if ((tensor.type == Type::q8_0 || tensor.type == Type::q4_0) && cols % kBlock != 0)
-            throw Error("bad_shape", "columns of a quantised table must be divisible by 32. Got " + std::to_string(cols) + " in tensor " + name + ".");
+            throw Error("bad_type", "a table must hold floats or quantised blocks. Got an integer type in tensor " + name + ".");
         return tensor;
     }
 
     std::vector<float> vector(const std::string& name, uint64_t size) const {
         const Tensor& tensor = expect(name, size, 1);
         if (tensor.type != Type::f32)
-            throw Error("bad_type", "norms and biases must be F32. Got type " + std::to_string((uint32_t)tensor.type) + " in tensor " + name + ".");
+            throw Error("bad_type", "norms and biases must be F32. Got type " + std::string(layout_of(tensor.type).name) + " in tensor " + name + ".");
         std::vector<float> values(size);
         std::memcpy(values.data(), tensor.data, size * sizeof(float));
         out.parameters += size;
@@ -69,6 +67,10 @@ struct Loader {
         w.q = linear(block + "attn_q", query, width, s.bias);
         w.k = linear(block + "attn_k", keys, width, s.bias);
         w.v = linear(block + "attn_v", keys, width, s.bias);
+        if (s.post_norms) {
+            w.mixer_post_norm = norm(block + "post_attention_norm");
+            w.feedforward_post_norm = norm(block + "post_ffw_norm");
+        }
         if (s.qk_norm) {
             w.q_norm = vector(block + "attn_q_norm.weight", s.head_width);
             w.k_norm = vector(block + "attn_k_norm.weight", s.head_width);

@@ -581,6 +581,14 @@ bool File::find_uints(std::string_view key, std::vector<uint64_t>& out) const {
     return true;
 }
 
+bool File::find_bools(std::string_view key, std::vector<bool>& out) const {
+    const Entry* entry = impl_->find(key);
+    if (entry == nullptr || entry->type != kArray) return false;
+    if (entry->element != kBool) fail_type(*entry, "an array of bools");
+    out.assign(entry->bytes, entry->bytes + entry->count);   // each is 0 or 1, checked in parse_array
+    return true;
+}
+
 bool File::find_floats(std::string_view key, std::vector<float>& out) const {
     const Entry* entry = impl_->find(key);
     if (entry == nullptr) return false;

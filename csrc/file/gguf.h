@@ -51,6 +51,7 @@ public:
     bool find_bool(std::string_view key, bool& out) const;
     bool find_strings(std::string_view key, std::vector<std::string_view>& out) const;
     bool find_uints(std::string_view key, std::vector<uint64_t>& out) const;   // array of any integer type
+    bool find_bools(std::string_view key, std::vector<bool>& out) const;   // false too when the key holds no array
     bool find_floats(std::string_view key, std::vector<float>& out) const;
     // The `get_` forms throw kind "missing_key".
     std::string_view get_string(std::string_view key) const;

@@ -1,6 +1,7 @@
-// A GGUF writer of a hundred lines, independent of the reader and of the Python package, and three models in it.
+// A GGUF writer of a hundred lines, independent of the reader and of the Python package, and the models of make_packages in it.
 #include "fuzz/packages.h"
 
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -44,6 +45,12 @@ public:
         put(keys_, uint32_t(kU32));
         put(keys_, uint64_t(values.size()));
         for (const uint32_t value : values) put(keys_, value);
+    }
+    void reals(const std::string& key, const std::vector<float>& values) {
+        start(key, kArray);
+        put(keys_, uint32_t(kF32));
+        put(keys_, uint64_t(values.size()));
+        for (const float value : values) put(keys_, value);
     }
     // Small random weights; `rows` 0 for a vector.
     void tensor(const std::string& name, sw::Type type, uint64_t width, uint64_t rows = 0) {
@@ -94,11 +101,25 @@ private:
             for (uint64_t i = 0; i < count; ++i) put(data_, float(int32_t(next() % 2001) - 1000) / 4000.0f);
         } else if (type == sw::Type::f16) {
             for (uint64_t i = 0; i < count; ++i) half();
+        } else if (type == sw::Type::bf16) {
+            for (uint64_t i = 0; i < count; ++i) put(data_, uint16_t(0x3d00 | (next() & 0x80ff)));
         } else {
-            const int codes = type == sw::Type::q8_0 ? 32 : 16;
-            for (uint64_t block = 0; block < count / 32; ++block) {
-                half();
-                for (int i = 0; i < codes; ++i) put(data_, uint8_t(next()));
+            fill_blocks(type, count);
+        }
+    }
+    // Random bytes, but for the scales: f16, at the end of a block of q6_k and at the beginning of the others, which may
+    // have a second one for the minima.
+    void fill_blocks(sw::Type type, uint64_t count) {
+        const sw::Layout& layout = sw::layout_of(type);
+        const bool minimum = type == sw::Type::q4_1 || type == sw::Type::q5_1 || type == sw::Type::q4_k || type == sw::Type::q5_k;
+        // The K types multiply two scales.
+        const uint16_t small = layout.block == 256 ? 0x0c00 : 0x2800;
+        for (uint64_t block = 0; block < count / layout.block; ++block) {
+            const size_t at = data_.size();
+            for (uint64_t i = 0; i < layout.block_bytes; ++i) put(data_, uint8_t(next()));
+            for (int i = 0; i < (minimum ? 2 : 1); ++i) {
+                const auto half = uint16_t(small | (next() & 0x83ff));
+                std::memcpy(data_.data() + at + (type == sw::Type::q6_k ? 208 : 2 * i), &half, sizeof half);
             }
         }
     }
@@ -162,6 +183,27 @@ uint32_t add_wordpiece(Writer& writer) {
     writer.text("smallwright.tokenizer",
                 "{\"model\":\"wordpiece\",\"lowercase\":true,\"strip_accents\":true,\"clean_text\":true,\"split_cjk\":true,"
                 "\"max_word_chars\":50,\"unknown\":1,\"prefix\":[2],\"suffix\":[3],\"special\":[0,1,2,3],\"literal\":[],\"split\":null}");
+    return static_cast<uint32_t>(tokens.size());
+}
+
+uint32_t add_sentencepiece(Writer& writer) {
+    std::vector<std::string> tokens{"<unk>", "<s>", "</s>", "<turn>"};
+    std::vector<uint32_t> types{2, 3, 3, 4};
+    for (int byte = 0; byte < 256; ++byte) {
+        char text[8];
+        std::snprintf(text, sizeof text, "<0x%02X>", byte);
+        tokens.emplace_back(text);
+        types.push_back(6);
+    }
+    for (const char* piece : {"\xe2\x96\x81", "t", "u", "r", "n", "tu", "rn", "turn", "\xe2\x96\x81t", "o", "on", "a", "aa", "aaaa", "\xe4\xbd\xa0"})
+        tokens.emplace_back(piece);
+    types.resize(tokens.size(), 1);
+    std::vector<float> scores(tokens.size());
+    for (size_t i = 0; i < scores.size(); ++i) scores[i] = -float(i % 7);
+    writer.text("tokenizer.ggml.model", "llama");
+    writer.texts("tokenizer.ggml.tokens", tokens);
+    writer.numbers("tokenizer.ggml.token_type", types);
+    writer.reals("tokenizer.ggml.scores", scores);
     return static_cast<uint32_t>(tokens.size());
 }
 
@@ -233,6 +275,49 @@ Bytes make_decoder(sw::Type type) {
     return writer.finish();
 }
 
+// An ordinary file of a family that needs more than Llama does, its matrices of as many types as have room for a block.
+Bytes make_family(const std::string& name, int rotation) {
+    static const sw::Type wide[] = {sw::Type::q4_k, sw::Type::q5_k, sw::Type::q6_k, sw::Type::bf16, sw::Type::iq4_nl};
+    static const sw::Type narrow[] = {sw::Type::q4_1, sw::Type::q5_0, sw::Type::q5_1, sw::Type::iq4_nl, sw::Type::q8_0, sw::Type::f16};
+    constexpr uint32_t width = 256, query = 64, feedforward = 64;
+    Writer writer;
+    const auto matrix = [&](const std::string& tensor, uint64_t columns, uint64_t rows) {
+        const int turn = rotation++;
+        writer.tensor(tensor + ".weight", columns == width ? wide[turn % 5] : narrow[turn % 6], columns, rows);
+    };
+    const auto vector = [&](const std::string& tensor, uint64_t size) { writer.tensor(tensor + ".weight", sw::Type::f32, size); };
+    writer.text("general.architecture", name);
+    writer.number("general.alignment", kAlignment);
+    const uint32_t tokens = name == "smollm3" ? add_bpe(writer, "gpt-2", "") : add_sentencepiece(writer);
+    const std::pair<const char*, uint32_t> sizes[] = {
+        {".block_count", 4}, {".context_length", 40}, {".embedding_length", width}, {".feed_forward_length", feedforward},
+        {".attention.head_count", 4}, {".attention.head_count_kv", 2}, {".attention.key_length", query / 4},
+        {".attention.value_length", query / 4}, {".attention.sliding_window", 4}, {".attention.sliding_window_pattern", 2}};
+    for (const auto& [key, value] : sizes) writer.number(name + key, value);
+    writer.real(name + ".attention.layer_norm_rms_epsilon", 1e-6f);
+    writer.real(name + ".rope.freq_base", 1e6f);
+    writer.text(name + ".rope.scaling.type", "linear");
+    writer.real(name + ".rope.scaling.factor", 8.0f);
+    writer.real(name + ".attn_logit_softcapping", 50.0f);
+    writer.real(name + ".final_logit_softcapping", 30.0f);
+    matrix("token_embd", width, tokens);
+    for (int layer = 0; layer < 4; ++layer) {
+        const std::string block = "blk." + std::to_string(layer) + ".";
+        for (const char* norm : {"attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"}) vector(block + norm, width);
+        for (const char* norm : {"attn_q_norm", "attn_k_norm"})
+            if (name == "gemma3") vector(block + norm, query / 4);
+        matrix(block + "attn_q", width, query);
+        matrix(block + "attn_k", width, query / 2);
+        matrix(block + "attn_v", width, query / 2);
+        matrix(block + "attn_output", query, width);
+        matrix(block + "ffn_gate", width, feedforward);
+        matrix(block + "ffn_up", width, feedforward);
+        matrix(block + "ffn_down", feedforward, width);
+    }
+    vector("output_norm", width);
+    return writer.finish();
+}
+
 // An ordinary file of the Llama family, without any key of ours.
 Bytes make_native() {
     Writer writer;
@@ -255,7 +340,8 @@ Bytes make_native() {
 }  // namespace
 
 std::vector<Bytes> make_packages() {
-    return {make_encoder(sw::Type::q8_0), make_encoder(sw::Type::f32), make_decoder(sw::Type::q4_0), make_native()};
+    return {make_encoder(sw::Type::q8_0), make_encoder(sw::Type::f32), make_decoder(sw::Type::q4_0), make_native(),
+            make_family("gemma2", 0), make_family("gemma3", 1), make_family("smollm3", 2)};
 }
 
 }  // namespace sw_fuzz

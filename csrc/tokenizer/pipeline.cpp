@@ -2,6 +2,7 @@
 #include "tokenizer/pipeline.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "file/gguf.h"
@@ -67,7 +68,7 @@ void read_spec(Pipeline& out, std::string_view text) {
     const size_t count = out.tokens.size();
     const std::string& model = json.at("model").string();
     if (model != "bpe" && model != "wordpiece") refuse_unknown("tokenizer models", model, "bpe and wordpiece");
-    if ((model == "wordpiece") != out.wordpiece)
+    if ((model == "wordpiece") != out.wordpiece || out.sentencepiece)
         refuse("tokenizer.ggml.model and smallwright.tokenizer name the same model", "'" + model + "'",
                "smallwright.tokenizer");
     if (!out.wordpiece && !find_split(json.at("split").string(), out.split))
@@ -121,13 +122,15 @@ void derive_bpe(Pipeline& out, const File& file) {
         out.split = Split::llama3;
         out.ignore_merges = true;
         add_begin = true;
+    } else if (pre == "smaug-bpe") {
+        out.split = Split::llama3;   // with merges, and without a begin token: SmolLM3
     } else if (pre == "qwen2") {
         out.split = Split::qwen2;
         out.nfc = true;
     } else if (pre == "smollm") {
         out.split = Split::smollm;
     } else {
-        refuse_unknown("pre-tokenizers", pre, "default, gpt-2, llama-bpe, llama3, qwen2 and smollm");
+        refuse_unknown("pre-tokenizers", pre, "default, gpt-2, llama-bpe, llama3, smaug-bpe, qwen2 and smollm");
     }
     out.add_prefix_space = find_flag(file, "add_space_prefix", false);
     const int32_t begin = find_role(file, "bos_token_id", out.tokens.size());
@@ -153,9 +156,30 @@ void derive_wordpiece(Pipeline& out, const File& file) {
     if (end >= 0 && find_flag(file, "add_sep_token", true)) out.suffix.push_back(end);
 }
 
+// The numbers that stand where a key is absent are llama.cpp's.
+int32_t find_role_or(const File& file, const std::string& name, size_t count, int32_t otherwise) {
+    const int32_t token = find_role(file, name, count);
+    return token >= 0 ? token : check_token(static_cast<uint64_t>(otherwise), count, "tokenizer.ggml." + name + " (absent)");
+}
+
+void derive_sentencepiece(Pipeline& out, const File& file) {
+    const size_t count = out.tokens.size();
+    if (!file.find_floats("tokenizer.ggml.scores", out.scores) || out.scores.size() != count)
+        refuse("every token of a SentencePiece has a score", std::to_string(out.scores.size()) + " scores for " + std::to_string(count) + " tokens",
+               "tokenizer.ggml.scores");
+    for (const float score : out.scores)
+        if (std::isnan(score)) refuse("scores are numbers", "NaN", "tokenizer.ggml.scores");
+    out.unknown = find_role_or(file, "unknown_token_id", count, 0);
+    out.end_token = find_role_or(file, "eos_token_id", count, 2);
+    const int32_t begin = find_role_or(file, "bos_token_id", count, 1);
+    out.add_prefix_space = find_flag(file, "add_space_prefix", true);
+    if (find_flag(file, "add_bos_token", true)) out.prefix.push_back(begin);
+    if (find_flag(file, "add_eos_token", false)) out.suffix.push_back(out.end_token);
+}
+
 void derive_special(Pipeline& out) {
     for (size_t i = 0; i < out.types.size(); ++i) {
-        if (out.types[i] == TokenType::control || (out.wordpiece && out.types[i] == TokenType::unknown))
+        if (out.types[i] == TokenType::control || ((out.wordpiece || out.sentencepiece) && out.types[i] == TokenType::unknown))
             out.special.push_back(static_cast<int32_t>(i));
         else if (out.types[i] == TokenType::user_defined)
             out.literal.push_back(static_cast<int32_t>(i));
@@ -164,8 +188,10 @@ void derive_special(Pipeline& out) {
 
 void read_native(Pipeline& out, const File& file) {
     const std::string_view model = file.get_string("tokenizer.ggml.model");
-    if (model != "gpt2" && model != "bert") refuse_unknown("tokenizer models", model, "gpt2 (byte-level BPE) and bert");
+    if (model != "gpt2" && model != "bert" && model != "llama")
+        refuse_unknown("tokenizer models", model, "gpt2 (byte-level BPE), bert and llama (SentencePiece)");
     out.wordpiece = model == "bert";
+    out.sentencepiece = model == "llama";
     if (!file.find_strings("tokenizer.ggml.tokens", out.tokens) || out.tokens.empty())
         refuse("a tokenizer has tokens", "none", "tokenizer.ggml.tokens");
     if (out.tokens.size() > static_cast<size_t>(std::numeric_limits<int32_t>::max()))
@@ -186,7 +212,7 @@ void read_native(Pipeline& out, const File& file) {
             if (out.tokens[i].size() > 2 && out.tokens[i].front() == '[' && out.tokens[i].back() == ']')
                 out.types[i] = TokenType::control;
     }
-    if (!out.wordpiece) file.find_strings("tokenizer.ggml.merges", out.merges);
+    if (!out.wordpiece && !out.sentencepiece) file.find_strings("tokenizer.ggml.merges", out.merges);
     out.end_token = find_role(file, "eos_token_id", out.tokens.size());
 }
 
@@ -214,7 +240,7 @@ Pipeline read_pipeline(const File& file) {
     if (file.find_string("smallwright.tokenizer", spec)) {
         read_spec(out, spec);
     } else {
-        out.wordpiece ? derive_wordpiece(out, file) : derive_bpe(out, file);
+        (out.sentencepiece ? derive_sentencepiece : out.wordpiece ? derive_wordpiece : derive_bpe)(out, file);
         derive_special(out);
     }
     check_whole(out);

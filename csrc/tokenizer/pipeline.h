@@ -20,6 +20,7 @@ enum class TokenType : uint8_t { undefined = 0, normal = 1, unknown = 2, control
 // The counterpart of TokenizerSpec in the build half; the fields mean the same.
 struct Pipeline {
     bool wordpiece = false;
+    bool sentencepiece = false;           // else byte-level BPE, if not wordpiece either
     Split split = Split::gpt2;
     bool nfc = false;
     bool add_prefix_space = false;
@@ -39,6 +40,7 @@ struct Pipeline {
     std::vector<std::string_view> tokens;   // views into the file
     std::vector<TokenType> types;
     std::vector<std::string_view> merges;   // views into the file
+    std::vector<float> scores;              // of a sentencepiece: one a token
 };
 
 // Throws Error kinds "bad_tokenizer", "unsupported_tokenizer", and those of the file's own reader.

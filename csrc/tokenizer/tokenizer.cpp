@@ -1,10 +1,11 @@
-// The two kinds of tokenizer around what they share: special tokens in the text, prefix, suffix, decoding.
+// The kinds of tokenizer around what they share: special tokens in the text, prefix, suffix, decoding.
 #include "tokenizer/tokenizer.h"
 
 #include "file/gguf.h"
 #include "file/utf8.h"
 #include "tokenizer/bpe.h"
 #include "tokenizer/pipeline.h"
+#include "tokenizer/sentencepiece.h"
 #include "tokenizer/split.h"
 #include "tokenizer/unicode.h"
 #include "tokenizer/vocabulary.h"
@@ -136,10 +137,23 @@ private:
     WordPiece pieces_;
 };
 
+class SentencePieceTokenizer final : public Pipelined {
+public:
+    explicit SentencePieceTokenizer(const Pipeline& pipeline) : Pipelined(pipeline), pieces_(pipeline) {}
+
+protected:
+    void encode_plain(std::string_view text, std::vector<int32_t>& out) const override { pieces_.encode(text, out); }
+    std::string_view text_of(int32_t token, bool first) const override { return pieces_.text_of(token, first); }
+
+private:
+    SentencePiece pieces_;
+};
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> Tokenizer::create(const File& file) {
     const Pipeline pipeline = read_pipeline(file);
+    if (pipeline.sentencepiece) return std::make_unique<SentencePieceTokenizer>(pipeline);
     if (pipeline.wordpiece) return std::make_unique<WordPieceTokenizer>(pipeline);
     return std::make_unique<BpeTokenizer>(pipeline);
 }

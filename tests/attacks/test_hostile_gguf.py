@@ -51,7 +51,7 @@ def _refusal(path: Path, data: bytes) -> PackageError:
 
 
 def test_valid_packages_answer(packages: Path) -> None:
-    assert [ask(path) for path in sorted(packages.glob("*.gguf"))] == ["answered"] * 5
+    assert [ask(path) for path in sorted(packages.glob("*.gguf"))] == ["answered"] * 8
 
 
 # ---- one file for each way to be wrong
@@ -141,7 +141,8 @@ WRONG: dict[str, tuple[str, str, Callable[[bytes, Layout], bytes]]] = {
         "Got 33",
         lambda data, layout: put(_set("tensor type", 0, 8)(data, layout), *layout.fields["dimension"][0], 33),
     ),
-    "a type that the engine does not read": ("unknown_type", "q4_k", _set("tensor type", 1, 12)),
+    "rows that are no whole blocks of 256": ("bad_dims", "block of 256", _set("tensor type", 1, 12)),
+    "a type that the engine does not read": ("unknown_type", "q2_k", _set("tensor type", 1, 10)),
     "a type that nobody knows": ("unknown_type", "1000", _set("tensor type", 1, 1000)),
     "an offset off the alignment": ("bad_offset", "Got 1 ", _set("offset", 1, 1)),
     "an offset of 2^63": ("bad_offset", str(2**63), _set("offset", 1, 2**63)),

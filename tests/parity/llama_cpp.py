@@ -1,4 +1,5 @@
-"""llama.cpp itself, through the shared library that the PyPI package xllamacpp carries.
+"""llama.cpp itself, through a shared library: the one that SMALLWRIGHT_LLAMA_CPP names (the path of libllama.so), or
+that of the PyPI packages llama-cpp-python or xllamacpp.
 
 Enters: a GGUF file. Leaves: llama.cpp's tokens, logits, labels. Parameter structures are treated as opaque words: only
 the few that a test sets are known by position, and their defaults are checked first.
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,9 +17,13 @@ from types import TracebackType
 import numpy as np
 import pytest
 
-# Words (32 bits) of llama_context_params: n_ctx, n_batch, n_ubatch; then those named below.
-_DEFAULTS = {0: 512, 1: 2048, 2: 512, 11: -1, 13: -1, 26: 1, 27: 1, 34: 0x01010100}
-_CONTEXT, _THREADS, _FLASH, _CACHE_TYPES, _EMBEDDINGS = 0, (7, 8), 13, (26, 27), 34
+# Words (32 bits) of llama_context_params: n_ctx, n_batch, n_ubatch; then those named below. The word of flags, whose
+# first byte asks for embeddings, moved: it is the one that holds their defaults.
+_DEFAULTS = {0: 512, 1: 2048, 2: 512, 11: -1, 13: -1, 26: 1, 27: 1}
+_CONTEXT, _THREADS, _FLASH, _CACHE_TYPES = 0, (7, 8), 13, (26, 27)
+_FLAGS, _FLAGS_DEFAULT = (32, 34), 0x01010100
+# Of llama_model_params: the word whose third byte allows repacked weights, where it stands as we know it.
+_EXTRA_BUFFERS, _EXTRA_BUFFERS_DEFAULT = 18, 0x00010000
 
 
 class _Words(ctypes.Structure):
@@ -64,20 +70,40 @@ _SIGNATURES = {
 }
 
 
+def _find_library() -> Path | None:
+    named = os.environ.get("SMALLWRIGHT_LLAMA_CPP")
+    if named:
+        if not Path(named).is_file():
+            pytest.fail(f"SMALLWRIGHT_LLAMA_CPP must name a file. Got {named}.")
+        return Path(named)
+    for package, pattern in (("llama_cpp", "lib/*llama.*"), ("xllamacpp", "xllamacpp*.so")):
+        found = importlib.util.find_spec(package)
+        if found is not None and found.origin is not None:
+            for file in sorted(Path(found.origin).parent.glob(pattern)):
+                return file
+    return None
+
+
+def _flags_word(library: ctypes.CDLL) -> int | None:
+    """Where the flags stand, or None when the parameters are laid out as nobody here knows."""
+    words = library.llama_context_default_params().words
+    if {place: words[place] for place in _DEFAULTS} != _DEFAULTS:
+        return None
+    return next((place for place in _FLAGS if words[place] == _FLAGS_DEFAULT), None)
+
+
 def open_library() -> ctypes.CDLL:
     """The library, or a skip that says why not."""
-    package = importlib.util.find_spec("xllamacpp")
-    files = [] if package is None or package.origin is None else list(Path(package.origin).parent.glob("xllamacpp*.so"))
-    if not files:
-        pytest.skip("llama.cpp is not here: pip install xllamacpp")
-    library = ctypes.CDLL(str(files[0]))
+    file = _find_library()
+    if file is None:
+        pytest.skip("llama.cpp is not here: pip install llama-cpp-python, or set SMALLWRIGHT_LLAMA_CPP to libllama.so")
+    library = ctypes.CDLL(str(file))
     for name, (result, arguments) in _SIGNATURES.items():
         if not hasattr(library, name):
             pytest.skip(f"this llama.cpp exports no {name}")
         getattr(library, name).restype, getattr(library, name).argtypes = result, arguments
     library.llama_backend_init()
-    words = library.llama_context_default_params().words
-    if {place: words[place] for place in _DEFAULTS} != _DEFAULTS:
+    if _flags_word(library) is None:
         pytest.skip("this llama.cpp lays its parameters out differently: adapt tests/parity/llama_cpp.py")
     return library
 
@@ -87,7 +113,10 @@ class LlamaCpp:
 
     def __init__(self, library: ctypes.CDLL, path: Path, *, classifies: bool) -> None:
         self._library, self._classifies = library, classifies
-        self._model = library.llama_model_load_from_file(str(path).encode(), library.llama_model_default_params())
+        how = library.llama_model_default_params()
+        if how.words[_EXTRA_BUFFERS] == _EXTRA_BUFFERS_DEFAULT:
+            how.words[_EXTRA_BUFFERS] = 0  # plain kernels: some builds crash in those for AMX
+        self._model = library.llama_model_load_from_file(str(path).encode(), how)
         assert self._model, f"llama.cpp does not open {path}"
         parameters = library.llama_context_default_params()
         parameters.words[_CONTEXT] = 64
@@ -97,7 +126,9 @@ class LlamaCpp:
         for place in _CACHE_TYPES:
             parameters.words[place] = 0
         if classifies:
-            parameters.words[_EMBEDDINGS] |= 1
+            flags = _flags_word(library)
+            assert flags is not None
+            parameters.words[flags] |= 1
         self._context = library.llama_init_from_model(self._model, parameters)
         assert self._context, f"llama.cpp makes no context for {path}"
         self._vocabulary = library.llama_model_get_vocab(self._model)

@@ -94,11 +94,12 @@ def write_own(
         data = gguf.quantize(values, TYPES[kind])
         meant[tensor.name] = gguf.dequantize(data, TYPES[kind]).reshape(tensor.shape).astype(np.float32)
         writer.add_tensor(tensor.package_name, data, raw_dtype=TYPES[kind])
-    _finish(writer)
+    finish(writer)
     return meant
 
 
-def _finish(writer: gguf.GGUFWriter) -> None:
+def finish(writer: gguf.GGUFWriter) -> None:
+    """Write what was added, and close the file."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -192,7 +193,7 @@ def write_native(path: Path, model: Any, *, arrays: bool = False) -> None:
         if architecture == "llama" and "k_proj" in name:
             values = interleave(values, config.num_key_value_heads)
         writer.add_tensor(_native_name(name), np.ascontiguousarray(values))
-    _finish(writer)
+    finish(writer)
 
 
 def torch_reference(spec: ModelSpec, tensors: dict[str, NDArray[np.float32]]) -> Any:
