@@ -2,168 +2,140 @@
 
 #include <algorithm>
 
+#include "engine/mixer.h"
+
 namespace sw {
-namespace {
 
 using Kind = Operation::Kind;
 
-struct Compiler {
-    const ModelSpec& spec;
-    const Weights& weights;
-    Plan plan;
+bool Compiler::codes_needed(std::initializer_list<const Linear*> readers) {
+    return std::any_of(readers.begin(), readers.end(), [](const Linear* reader) { return reader->w.quantized(); });
+}
 
-    static bool codes_needed(std::initializer_list<const Linear*> readers) {
-        return std::any_of(readers.begin(), readers.end(), [](const Linear* reader) { return reader->w.quantized(); });
+void Compiler::widen(Slot slot, int width) {
+    int& widest = plan.widths[(int)slot];
+    widest = std::max(widest, width);
+}
+
+void Compiler::widen(Codes codes, int width) {
+    if (codes == Codes::none) return;
+    int& widest = plan.code_widths[(int)codes];
+    widest = std::max(widest, width);
+}
+
+Operation& Compiler::push(Kind kind, int layer) {
+    plan.operations.push_back(Operation{});
+    plan.operations.back().kind = kind;
+    plan.operations.back().layer = layer;
+    return plan.operations.back();
+}
+
+void Compiler::normalize(const Norm& norm, Slot from, Slot to, bool codes) {
+    Operation& op = push(Kind::norm);
+    op.norm = &norm;
+    op.from = from;
+    op.to[0] = to;
+    op.out = codes ? Codes::first : Codes::none;
+    widen(to, spec.width);
+    widen(op.out, spec.width);
+}
+
+void Compiler::quantize(Slot from, Codes to, int width) {
+    Operation& op = push(Kind::quantize);
+    op.from = from;
+    op.out = to;
+    op.width = width;
+    widen(to, width);
+}
+
+Operation& Compiler::project(Slot from, Codes in, std::initializer_list<std::pair<const Linear*, Slot>> targets, bool add) {
+    Operation& op = push(Kind::project);
+    op.from = from;
+    op.in = in;
+    op.add = add;
+    for (const auto& [weight, slot] : targets) {
+        op.weight[op.weights] = weight;
+        op.to[op.weights++] = slot;
+        widen(slot, weight->w.rows());
+        plan.weights += (uint64_t)weight->w.rows() * weight->w.cols();
     }
+    return op;
+}
 
-    void widen(Slot slot, int width) {
-        int& widest = plan.widths[(int)slot];
-        widest = std::max(widest, width);
+void Compiler::project_and_add(Slot from, Codes in, const Linear& weight, const Norm* norm) {
+    project(from, in, {{&weight, norm ? Slot::h : Slot::x}}, norm == nullptr);
+    if (norm == nullptr) return;
+    normalize(*norm, Slot::h, Slot::h, false);
+    Operation& op = push(Kind::add);
+    op.from = Slot::h;
+    op.to[0] = Slot::x;
+}
+
+void Compiler::layer(int index, bool last) {
+    const LayerSpec& s = spec.layers[index];
+    const LayerWeights& w = weights.layers[index];
+    const bool feed_codes = s.gated ? codes_needed({&w.gate, &w.up}) : codes_needed({&w.up});
+    const Slot in = layer_input();
+    kMixers[s.mixer]->compile(*this, index, last);
+    const Codes mixed = w.output.w.quantized() ? Codes::second : Codes::none;
+    project_and_add(Slot::mixed, mixed, w.output, s.post_norms ? &w.mixer_post_norm : nullptr);
+    // What the post-norm hands on is read by the feed-forward; the second one by the next layer.
+    if (spec.post_norm) normalize(w.mixer_norm, Slot::x, Slot::x, feed_codes);
+    else normalize(w.feedforward_norm, Slot::x, Slot::h, feed_codes);
+    Operation& feed = push(Kind::feed, index);
+    feed.from = in;
+    feed.in = feed_codes ? Codes::first : Codes::none;
+    feed.out = w.down.w.quantized() ? Codes::second : Codes::none;
+    feed.activation = s.activation;
+    widen(Slot::up, s.feedforward_width);
+    if (s.gated) widen(Slot::gate, s.feedforward_width);
+    plan.weights += (uint64_t)(s.gated ? 2 : 1) * s.feedforward_width * spec.width;
+    const Codes out = feed.out;
+    widen(out, s.feedforward_width);
+    project_and_add(Slot::up, out, w.down, s.post_norms ? &w.feedforward_post_norm : nullptr);
+    if (spec.post_norm) {
+        const bool next = !last && codes_needed({&weights.layers[index + 1].q, &weights.layers[index + 1].k, &weights.layers[index + 1].v});
+        normalize(w.feedforward_norm, Slot::x, Slot::x, next);
     }
+}
 
-    void widen(Codes codes, int width) {
-        if (codes == Codes::none) return;
-        int& widest = plan.code_widths[(int)codes];
-        widest = std::max(widest, width);
+void Compiler::head() {
+    Slot from = Slot::x;
+    const bool pool_first = spec.averages() && spec.pooling == Pooling::mean_before_norm;
+    if (pool_first) from = pool(from);
+    if (!spec.post_norm) {
+        normalize(weights.final_norm, from, Slot::h, false);
+        from = Slot::h;
     }
-
-    Operation& push(Kind kind, int layer = -1) {
-        plan.operations.push_back(Operation{});
-        plan.operations.back().kind = kind;
-        plan.operations.back().layer = layer;
-        return plan.operations.back();
+    if (spec.averages() && !pool_first) from = pool(from);
+    if (spec.classifier && spec.pooler) {
+        from = dense(weights.pooler, from, Slot::dense, false);
+        Operation& op = push(Kind::activate);
+        op.to[0] = Slot::dense;
+        op.activation = Activation::tanh;
     }
-
-    void normalize(const Norm& norm, Slot from, Slot to, bool codes) {
-        Operation& op = push(Kind::norm);
-        op.norm = &norm;
-        op.from = from;
-        op.to[0] = to;
-        op.out = codes ? Codes::first : Codes::none;
-        widen(to, spec.width);
-        widen(op.out, spec.width);
+    dense(weights.head, from, Slot::logits, true);
+    if (spec.logit_softcap > 0) {
+        Operation& op = push(Kind::softcap);
+        op.to[0] = Slot::logits;
+        op.cap = spec.logit_softcap;
     }
+}
 
-    void quantize(Slot from, Codes to, int width) {
-        Operation& op = push(Kind::quantize);
-        op.from = from;
-        op.out = to;
-        op.width = width;
-        widen(to, width);
-    }
+Slot Compiler::pool(Slot from) {
+    Operation& op = push(Kind::pool);
+    op.from = from;
+    op.to[0] = Slot::pooled;
+    widen(Slot::pooled, spec.width);
+    return Slot::pooled;
+}
 
-    Operation& project(Slot from, Codes in, std::initializer_list<std::pair<const Linear*, Slot>> targets, bool add) {
-        Operation& op = push(Kind::project);
-        op.from = from;
-        op.in = in;
-        op.add = add;
-        for (const auto& [weight, slot] : targets) {
-            op.weight[op.weights] = weight;
-            op.to[op.weights++] = slot;
-            widen(slot, weight->w.rows());
-            plan.weights += (uint64_t)weight->w.rows() * weight->w.cols();
-        }
-        return op;
-    }
-
-    // x += weight from, or x += norm(weight from)
-    void project_and_add(Slot from, Codes in, const Linear& weight, const Norm* norm) {
-        project(from, in, {{&weight, norm ? Slot::h : Slot::x}}, norm == nullptr);
-        if (norm == nullptr) return;
-        normalize(*norm, Slot::h, Slot::h, false);
-        Operation& op = push(Kind::add);
-        op.from = Slot::h;
-        op.to[0] = Slot::x;
-    }
-
-    void layer(int index, bool last) {
-        const LayerSpec& s = spec.layers[index];
-        const LayerWeights& w = weights.layers[index];
-        const int query = s.heads * s.head_width;
-        const bool mixer_codes = codes_needed({&w.q, &w.k, &w.v});
-        const bool feed_codes = s.gated ? codes_needed({&w.gate, &w.up}) : codes_needed({&w.up});
-        const Slot in = spec.post_norm ? Slot::x : Slot::h;
-        if (!spec.post_norm) normalize(w.mixer_norm, Slot::x, Slot::h, mixer_codes);
-        else if (mixer_codes && index == 0 && !spec.embedding_norm) quantize(Slot::x, Codes::first, spec.width);
-        const Codes first = mixer_codes ? Codes::first : Codes::none;
-        if (last && plan.selects) {
-            project(in, first, {{&w.k, Slot::k}, {&w.v, Slot::v}}, false);
-            push(Kind::keys, index);
-            push(Kind::select, index);
-            project(in, first, {{&w.q, Slot::q}}, false);
-        } else {
-            project(in, first, {{&w.q, Slot::q}, {&w.k, Slot::k}, {&w.v, Slot::v}}, false);
-            push(Kind::keys, index);
-        }
-        Operation& attend = push(Kind::attend, index);
-        attend.to[0] = Slot::mixed;
-        widen(Slot::mixed, query);
-        const Codes mixed = w.output.w.quantized() ? Codes::second : Codes::none;
-        const bool fused = s.head_width % kBlock == 0;
-        if (fused) attend.out = mixed;
-        widen(mixed, query);
-        if (!fused && mixed != Codes::none) quantize(Slot::mixed, mixed, query);
-        project_and_add(Slot::mixed, mixed, w.output, s.post_norms ? &w.mixer_post_norm : nullptr);
-        // What the post-norm hands on is read by the feed-forward; the second one by the next layer.
-        if (spec.post_norm) normalize(w.mixer_norm, Slot::x, Slot::x, feed_codes);
-        else normalize(w.feedforward_norm, Slot::x, Slot::h, feed_codes);
-        Operation& feed = push(Kind::feed, index);
-        feed.from = in;
-        feed.in = feed_codes ? Codes::first : Codes::none;
-        feed.out = w.down.w.quantized() ? Codes::second : Codes::none;
-        feed.activation = s.activation;
-        widen(Slot::up, s.feedforward_width);
-        if (s.gated) widen(Slot::gate, s.feedforward_width);
-        plan.weights += (uint64_t)(s.gated ? 2 : 1) * s.feedforward_width * spec.width;
-        const Codes out = feed.out;
-        widen(out, s.feedforward_width);
-        project_and_add(Slot::up, out, w.down, s.post_norms ? &w.feedforward_post_norm : nullptr);
-        if (spec.post_norm) {
-            const bool next = !last && codes_needed({&weights.layers[index + 1].q, &weights.layers[index + 1].k, &weights.layers[index + 1].v});
-            normalize(w.feedforward_norm, Slot::x, Slot::x, next);
-        }
-    }
-
-    void head() {
-        Slot from = Slot::x;
-        const bool pool_first = spec.averages() && spec.pooling == Pooling::mean_before_norm;
-        if (pool_first) from = pool(from);
-        if (!spec.post_norm) {
-            normalize(weights.final_norm, from, Slot::h, false);
-            from = Slot::h;
-        }
-        if (spec.averages() && !pool_first) from = pool(from);
-        if (spec.classifier && spec.pooler) {
-            from = dense(weights.pooler, from, Slot::dense, false);
-            Operation& op = push(Kind::activate);
-            op.to[0] = Slot::dense;
-            op.activation = Activation::tanh;
-        }
-        dense(weights.head, from, Slot::logits, true);
-        if (spec.logit_softcap > 0) {
-            Operation& op = push(Kind::softcap);
-            op.to[0] = Slot::logits;
-            op.cap = spec.logit_softcap;
-        }
-    }
-
-    Slot pool(Slot from) {
-        Operation& op = push(Kind::pool);
-        op.from = from;
-        op.to[0] = Slot::pooled;
-        widen(Slot::pooled, spec.width);
-        return Slot::pooled;
-    }
-
-    Slot dense(const Linear& weight, Slot from, Slot to, bool is_head) {
-        const Codes codes = weight.w.quantized() ? Codes::first : Codes::none;
-        if (codes != Codes::none) quantize(from, codes, weight.w.cols());
-        project(from, codes, {{&weight, to}}, false).head = is_head;
-        return to;
-    }
-};
-
-}  // namespace
+Slot Compiler::dense(const Linear& weight, Slot from, Slot to, bool is_head) {
+    const Codes codes = weight.w.quantized() ? Codes::first : Codes::none;
+    if (codes != Codes::none) quantize(from, codes, weight.w.cols());
+    project(from, codes, {{&weight, to}}, false).head = is_head;
+    return to;
+}
 
 Plan Plan::compile(const ModelSpec& spec, const Weights& weights) {
     Compiler compiler{spec, weights, {}};

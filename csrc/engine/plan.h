@@ -58,9 +58,9 @@ struct Operation {
         norm,       // to = norm(from), then quantised to `codes`
         quantize,   // codes = from
         project,    // to[i] (+)= weight[i] from, up to three weights that share the input
-        keys,       // normalise and rotate k, store k and v
+        store,      // the layer's mixer takes the rows into its state
         select,     // keep only the rows that the head needs (x, h and the first codes)
-        attend,     // mixed = softmax(q k) v, quantised to the second codes
+        mix,        // mixed = what the mixer makes of the rows and its state, quantised to the second codes
         feed,       // up = act(up from), or act(gate from) * (up from); quantised to the second codes
         pool,       // pooled = mean of each sequence's rows
         activate,   // to = act(to)

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "engine/bounds.h"
+#include "engine/mixer.h"
 #include "engine/native.h"
 #include "file/json.h"
 
@@ -31,8 +32,11 @@ bool or_false(const Json* value) { return value && !value->is_null() && value->b
 LayerSpec read_layer(const Json& json, const std::string& place) {
     const Json &mixer = json.at("mixer"), &feedforward = json.at("feedforward");
     LayerSpec layer;
-    if (const Json* kind = mixer.find("kind"); kind && kind->string() != "attention")
-        refuse("mixer kind must be attention", kind->string(), place);
+    if (const Json* kind = mixer.find("kind")) {
+        std::vector<std::pair<const char*, int>> kinds;
+        for (int i = 0; i < kMixerCount; ++i) kinds.emplace_back(kMixers[i]->name, i);
+        layer.mixer = choose(kind->string(), kinds, place + ".mixer.kind");
+    }
     layer.heads = bounded(mixer.at("heads").integer(), kMostHeads, place + ".heads");
     layer.key_value_heads = bounded(mixer.at("key_value_heads").integer(), kMostHeads, place + ".key_value_heads");
     layer.head_width = bounded(mixer.at("head_width").integer(), kMostHeadWidth, place + ".head_width");

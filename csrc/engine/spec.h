@@ -15,6 +15,7 @@ namespace sw {
 enum class Pooling { first, mean, last, mean_before_norm };
 
 struct LayerSpec {
+    int mixer = 0;   // its place in kMixers
     int heads = 0;
     int key_value_heads = 0;
     int head_width = 0;

@@ -2,88 +2,71 @@
 #include <algorithm>
 #include <cstring>
 
-#include "engine/plan.h"
-#include "engine/threads.h"
+#include "engine/mixer.h"
 
 namespace sw {
-namespace {
 
-struct Loader {
-    const File& file;
-    const ModelSpec& spec;
-    Weights& out;
+const Tensor& Loader::expect(const std::string& name, uint64_t cols, uint64_t rows) const {
+    const Tensor& tensor = file.get_tensor(name);
+    bool fits = tensor.dims[0] == cols && tensor.dims[1] == rows;
+    for (int i = 2; i < 4; ++i) fits = fits && tensor.dims[i] == 1;
+    if (!fits)
+        throw Error("bad_shape", "a tensor must have the shape that the model's description demands, (" + std::to_string(rows) + ", " +
+                                     std::to_string(cols) + "). Got (" + std::to_string(tensor.dims[1]) + ", " +
+                                     std::to_string(tensor.dims[0]) + ") in tensor " + name + ".");
+    return tensor;
+}
 
-    const Tensor& expect(const std::string& name, uint64_t cols, uint64_t rows) const {
-        const Tensor& tensor = file.get_tensor(name);
-        bool fits = tensor.dims[0] == cols && tensor.dims[1] == rows;
-        for (int i = 2; i < 4; ++i) fits = fits && tensor.dims[i] == 1;
-        if (!fits)
-            throw Error("bad_shape", "a tensor must have the shape that the model's description demands, (" + std::to_string(rows) + ", " +
-                                         std::to_string(cols) + "). Got (" + std::to_string(tensor.dims[1]) + ", " +
-                                         std::to_string(tensor.dims[0]) + ") in tensor " + name + ".");
-        return tensor;
+const Tensor& Loader::expect_rows(const std::string& name, uint64_t cols, uint64_t rows) const {
+    const Tensor& tensor = expect(name, cols, rows);
+    if (tensor.type == Type::i8 || tensor.type == Type::i32)
+        throw Error("bad_type", "a table must hold floats or quantised blocks. Got an integer type in tensor " + name + ".");
+    return tensor;
+}
+
+std::vector<float> Loader::vector(const std::string& name, uint64_t size) const {
+    const Tensor& tensor = expect(name, size, 1);
+    if (tensor.type != Type::f32)
+        throw Error("bad_type", "norms and biases must be F32. Got type " + std::string(layout_of(tensor.type).name) + " in tensor " + name + ".");
+    std::vector<float> values(size);
+    std::memcpy(values.data(), tensor.data, size * sizeof(float));
+    out.parameters += size;
+    return values;
+}
+
+Norm Loader::norm(const std::string& name) const {
+    Norm norm;
+    norm.weight = vector(name + ".weight", spec.width);
+    if (spec.layer_norm) norm.bias = vector(name + ".bias", spec.width);
+    return norm;
+}
+
+Linear Loader::linear(const std::string& name, uint64_t rows, uint64_t cols, bool bias) const {
+    const Tensor& tensor = expect(name + ".weight", cols, rows);
+    Linear linear;
+    linear.w = PackedMatrix(tensor);
+    if (bias) linear.bias = vector(name + ".bias", rows);
+    out.parameters += rows * cols;
+    return linear;
+}
+
+LayerWeights Loader::layer(size_t index) const {
+    const LayerSpec& s = spec.layers[index];
+    const std::string block = Loader::block(index);
+    const uint64_t width = spec.width;
+    LayerWeights w;
+    w.mixer_norm = norm(block + (spec.post_norm ? "attn_output_norm" : "attn_norm"));
+    w.feedforward_norm = norm(block + (spec.post_norm ? "layer_output_norm" : "ffn_norm"));
+    kMixers[s.mixer]->load(*this, index, w);
+    if (s.post_norms) {
+        w.mixer_post_norm = norm(block + "post_attention_norm");
+        w.feedforward_post_norm = norm(block + "post_ffw_norm");
     }
-
-    const Tensor& expect_rows(const std::string& name, uint64_t cols, uint64_t rows) const {
-        const Tensor& tensor = expect(name, cols, rows);
-        if (tensor.type == Type::i8 || tensor.type == Type::i32)
-            throw Error("bad_type", "a table must hold floats or quantised blocks. Got an integer type in tensor " + name + ".");
-        return tensor;
-    }
-
-    std::vector<float> vector(const std::string& name, uint64_t size) const {
-        const Tensor& tensor = expect(name, size, 1);
-        if (tensor.type != Type::f32)
-            throw Error("bad_type", "norms and biases must be F32. Got type " + std::string(layout_of(tensor.type).name) + " in tensor " + name + ".");
-        std::vector<float> values(size);
-        std::memcpy(values.data(), tensor.data, size * sizeof(float));
-        out.parameters += size;
-        return values;
-    }
-
-    Norm norm(const std::string& name) const {
-        Norm norm;
-        norm.weight = vector(name + ".weight", spec.width);
-        if (spec.layer_norm) norm.bias = vector(name + ".bias", spec.width);
-        return norm;
-    }
-
-    Linear linear(const std::string& name, uint64_t rows, uint64_t cols, bool bias) const {
-        const Tensor& tensor = expect(name + ".weight", cols, rows);
-        Linear linear;
-        linear.w = PackedMatrix(tensor);
-        if (bias) linear.bias = vector(name + ".bias", rows);
-        out.parameters += rows * cols;
-        return linear;
-    }
-
-    LayerWeights layer(size_t index) const {
-        const LayerSpec& s = spec.layers[index];
-        const std::string block = "blk." + std::to_string(index) + ".";
-        const uint64_t width = spec.width, query = (uint64_t)s.heads * s.head_width, keys = (uint64_t)s.key_value_heads * s.head_width;
-        LayerWeights w;
-        w.mixer_norm = norm(block + (spec.post_norm ? "attn_output_norm" : "attn_norm"));
-        w.feedforward_norm = norm(block + (spec.post_norm ? "layer_output_norm" : "ffn_norm"));
-        w.q = linear(block + "attn_q", query, width, s.bias);
-        w.k = linear(block + "attn_k", keys, width, s.bias);
-        w.v = linear(block + "attn_v", keys, width, s.bias);
-        if (s.post_norms) {
-            w.mixer_post_norm = norm(block + "post_attention_norm");
-            w.feedforward_post_norm = norm(block + "post_ffw_norm");
-        }
-        if (s.qk_norm) {
-            w.q_norm = vector(block + "attn_q_norm.weight", s.head_width);
-            w.k_norm = vector(block + "attn_k_norm.weight", s.head_width);
-        }
-        w.output = linear(block + "attn_output", width, query, s.output_bias);
-        if (s.gated) w.gate = linear(block + "ffn_gate", s.feedforward_width, width, s.feedforward_bias);
-        w.up = linear(block + "ffn_up", s.feedforward_width, width, s.feedforward_bias);
-        w.down = linear(block + "ffn_down", width, s.feedforward_width, s.feedforward_bias);
-        return w;
-    }
-};
-
-}  // namespace
+    if (s.gated) w.gate = linear(block + "ffn_gate", s.feedforward_width, width, s.feedforward_bias);
+    w.up = linear(block + "ffn_up", s.feedforward_width, width, s.feedforward_bias);
+    w.down = linear(block + "ffn_down", width, s.feedforward_width, s.feedforward_bias);
+    return w;
+}
 
 Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place) {
     Weights weights;

@@ -48,7 +48,7 @@ SW_API sw_status sw_encode(const sw_model* model, const char* text, size_t text_
 /* Text of tokens; *text_bytes in: capacity, out: bytes needed. No terminating zero is written. */
 SW_API sw_status sw_decode(const sw_model* model, const int32_t* tokens, size_t count, char* text, size_t* text_bytes);
 
-/* threads: 1 or more; 0 means all cores this process may use. kv_bits: 16 (f16) or 32 (f32). */
+/* threads: 1 or more; 0 means all cores this process may use. kv_bits: 8 (codes), 16 (f16) or 32 (f32). */
 SW_API sw_status sw_session_open(const sw_model* model, int32_t threads, int32_t kv_bits, sw_session** out);
 SW_API void sw_session_close(sw_session* session);
 

@@ -69,7 +69,7 @@ struct Panel {
     const uint16_t* minimums;
     Panel(const Matrix& w, int p) : codes(w.data + (size_t)p * w.panel_stride) {
         const size_t blocks = (size_t)w.cols / kBlock;
-        scales = (const uint16_t*)(codes + blocks * block_bytes);
+        scales = (const uint16_t*)(codes + w.scales_at);
         minimums = scales + blocks * kPanel * scales_of_one;
     }
 };

@@ -30,10 +30,11 @@ constexpr int scales_of_block(Format f) { return f == Format::q8_half ? 2 : 1; }
 //   q8...           [cols / 32][8][16][4]       code + 128 of inputs 4 g .. 4 g + 3 at [block][g][r]
 //   q4              [cols / 32][4][16][4]       code + 8 of group g in the low, of group g + 4 in the high nibble
 //   q4_min          the same with the code itself, 0 to 15
-// and after the codes of the panel f16 scales [cols / 32][16] (q8_half: [cols / 32][2][16]), then f16 minimums.
+// and at scales_at of the panel f16 scales [cols / 32][16] (q8_half: [cols / 32][2][16]), then f16 minimums.
 struct Matrix {
     const uint8_t* data = nullptr;
     size_t panel_stride = 0;   // bytes
+    size_t scales_at = 0;      // bytes from a panel's begin to its scales
     int rows = 0;
     int cols = 0;
 };

@@ -107,7 +107,9 @@ PackedMatrix::PackedMatrix(const Tensor& tensor) : tensor_(&tensor), format_(for
         throw Error("bad_shape", "a weight matrix must have fewer than 2^31 rows and columns. Got more in tensor " + name + ".");
     view_.cols = (int)tensor.dims[0];
     view_.rows = (int)tensor.dims[1];
-    if (quantized()) view_.panel_stride = PanelLayout{format_, (size_t)view_.cols / kBlock}.size_bytes();
+    const PanelLayout layout{format_, (size_t)view_.cols / kBlock};
+    view_.scales_at = layout.blocks * layout.block_bytes();
+    if (quantized()) view_.panel_stride = layout.size_bytes();
     else view_.panel_stride = (size_t)view_.cols * kPanel * layout_of(tensor.type).block_bytes;
 }
 

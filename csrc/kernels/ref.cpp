@@ -114,7 +114,7 @@ void product_quantized(const Matrix& w, const Rows& x, int n, const Output& out,
     const size_t blocks = (size_t)w.cols / kBlock, block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
     for (int p = begin; p < end; ++p) {
         const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
-        const uint16_t* scales = (const uint16_t*)(panel + blocks * block_bytes);
+        const uint16_t* scales = (const uint16_t*)(panel + w.scales_at);
         const uint16_t* minimums = scales + blocks * parts * kPanel;
         for (int t0 = 0; t0 < n; t0 += kTokens) {
             const int count = n - t0 < kTokens ? n - t0 : kTokens;

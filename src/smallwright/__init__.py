@@ -25,7 +25,7 @@ def load(path: str, *, threads: int = 0, kv_bits: int = 16) -> Package:
     Args:
         path: the file.
         threads: 0 uses every core this process may use.
-        kv_bits: 16 or 32: precision of the key/value cache of generation.
+        kv_bits: 8, 16 or 32: precision of the key/value cache of generation.
 
     Returns:
         An object with ``classify``, ``generate`` and ``stream``.

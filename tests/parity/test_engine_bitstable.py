@@ -63,7 +63,7 @@ def test_classes_do_not_depend_on_company(
                 np.testing.assert_array_equal(logits, expected)
 
 
-@pytest.mark.parametrize("kv_bits", [16, 32])
+@pytest.mark.parametrize("kv_bits", [8, 16, 32])
 @pytest.mark.parametrize("block", TYPES)
 def test_logits_do_not_depend_on_splits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: str, kv_bits: int

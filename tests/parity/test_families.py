@@ -166,7 +166,7 @@ def test_every_key_counts(tmp_path: Path, name: str, change: dict[str, Any]) -> 
     assert np.abs(one - other).max() > 10 * _arithmetic(family, one)
 
 
-@pytest.mark.parametrize("kv_bits", [16, 32])
+@pytest.mark.parametrize("kv_bits", [8, 16, 32])
 @pytest.mark.parametrize("name", ["smollm3", "gemma2", "gemma3"])
 def test_logits_do_not_depend_on_splits(tmp_path: Path, name: str, kv_bits: int) -> None:
     """Windows, too, see the same tokens whether these came at once or one by one."""

@@ -48,7 +48,7 @@ def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 16) -> Pack
     Args:
         path: a GGUF file.
         threads: 1 or more; 0 means all cores that this process may use.
-        kv_bits: 16 or 32, the precision of a generating model's keys and values.
+        kv_bits: 8, 16 or 32, the precision of a generating model's keys and values.
 
     Raises:
         PackageError: the file is missing, damaged or of an unknown kind; ``kind`` names how.

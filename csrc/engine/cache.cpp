@@ -1,0 +1,134 @@
+#include "engine/cache.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/blocks.h"
+
+namespace sw {
+namespace {
+
+constexpr size_t kRoom = 64;         // tokens: panels of keys, blocks of values and lines of memory divide it
+constexpr int kMostWidth = 1024;     // of a head; the description is checked against it
+constexpr uint16_t kOne = 0x3c00;    // f16
+
+size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+template <class Value>
+void scatter(uint8_t* key_panel, uint8_t* value_panels, size_t value_stride, int width, size_t position, const Value* key, const Value* value) {
+    Value* const keys = reinterpret_cast<Value*>(key_panel) + position % kPanel;
+    for (int d = 0; d < width; ++d) keys[(size_t)d * kPanel] = key[d];
+    for (int d = 0; d < width; d += kPanel)
+        std::memcpy(value_panels + (size_t)(d / kPanel) * value_stride + position * kPanel * sizeof(Value), value + d,
+                    (size_t)std::min(kPanel, width - d) * sizeof(Value));
+}
+
+// Codes in [-127, 127] of numbers that share one scale, which is returned; not finite when one of them is not.
+float quantize_together(const float* x, size_t n, int8_t* codes) {
+    float top = 0.0f;
+    for (size_t i = 0; i < n; ++i) {
+        const float size = std::fabs(x[i]);
+        if (!(size <= top)) top = size;   // a NaN stays
+        if (size != size) break;
+    }
+    if (!(top >= 1e-30f && top <= 3.4028235e38f)) {
+        std::memset(codes, 0, n);
+        return top < 1e-30f ? 0.0f : top;
+    }
+    const float inverse = 127.0f / top;
+    for (size_t i = 0; i < n; ++i) codes[i] = (int8_t)std::nearbyintf(x[i] * inverse);
+    return top / 127.0f;
+}
+
+}  // namespace
+
+KeyValues::KeyValues(int heads, int width, int bits)
+    : heads_(heads), width_(width), padded_(bits == 8 ? (int)round_up((size_t)width, kBlock) : width), bits_(bits) {}
+
+// With 8 bits: [width / 32][8][16][4] codes, then the scales.
+size_t KeyValues::key_panel_bytes() const {
+    if (bits_ != 8) return (size_t)width_ * kPanel * bits_ / 8;
+    return round_up((size_t)padded_ * kPanel + (size_t)padded_ / kBlock * kPanel * sizeof(uint16_t), 64);
+}
+
+// With 8 bits: [tokens / 32][8][16][4] codes, then scales that are all one: a token's own is in value_scales.
+size_t KeyValues::value_panel_bytes(size_t capacity) const {
+    if (bits_ != 8) return capacity * kPanel * bits_ / 8;
+    return capacity * kPanel + capacity / kBlock * kPanel * sizeof(uint16_t);
+}
+
+void KeyValues::reserve(size_t tokens) {
+    if (tokens <= capacity_) return;
+    KeyValues grown(heads_, width_, bits_);
+    grown.capacity_ = round_up(tokens, kRoom);
+    const size_t key_bytes = capacity_ / kPanel * key_panel_bytes(), grown_key_bytes = grown.capacity_ / kPanel * key_panel_bytes();
+    const size_t value_bytes = value_panel_bytes(capacity_), grown_value_bytes = value_panel_bytes(grown.capacity_);
+    const size_t codes = bits_ == 8 ? capacity_ * kPanel : value_bytes;   // of a panel of values
+    grown.keys_ = Buffer((size_t)heads_ * grown_key_bytes);
+    grown.values_ = Buffer((size_t)heads_ * value_panels() * grown_value_bytes);
+    if (bits_ == 8) grown.value_scales_ = Buffer((size_t)heads_ * grown.capacity_ * sizeof(float));
+    for (int head = 0; head < heads_; ++head) {
+        if (key_bytes) std::memcpy(grown.keys_.as() + (size_t)head * grown_key_bytes, keys_.as() + (size_t)head * key_bytes, key_bytes);
+        if (bits_ == 8 && capacity_)
+            std::memcpy(grown.value_scales_.as<float>() + (size_t)head * grown.capacity_, value_scales(head), capacity_ * sizeof(float));
+    }
+    for (size_t panel = 0; panel < (size_t)heads_ * value_panels(); ++panel) {
+        uint8_t* const to = grown.values_.as() + panel * grown_value_bytes;
+        if (codes) std::memcpy(to, values_.as() + panel * value_bytes, codes);
+        if (bits_ == 8) std::fill_n(reinterpret_cast<uint16_t*>(to + grown.capacity_ * kPanel), grown.capacity_ / kBlock * kPanel, kOne);
+    }
+    *this = std::move(grown);
+}
+
+void KeyValues::store(const Kernels& kernels, int head, size_t position, const float* key, const float* value) {
+    if (bits_ == 8) return store_codes(kernels, head, position, key, value);
+    uint8_t* const key_panel = keys_.as() + ((size_t)head * capacity_ + position) / kPanel * key_panel_bytes();
+    const size_t stride = value_panel_bytes(capacity_);
+    uint8_t* const value_begin = values_.as() + (size_t)head * value_panels() * stride;
+    if (bits_ == 32) return scatter(key_panel, value_begin, stride, width_, position, key, value);
+    uint16_t half_key[kMostWidth], half_value[kMostWidth];
+    kernels.to_half(key, half_key, (size_t)width_);
+    kernels.to_half(value, half_value, (size_t)width_);
+    scatter(key_panel, value_begin, stride, width_, position, half_key, half_value);
+}
+
+void KeyValues::store_codes(const Kernels& kernels, int head, size_t position, const float* key, const float* value) {
+    float padded[kMostWidth], scales[kMostWidth / kBlock];
+    int8_t codes[kMostWidth];
+    int32_t sums[2][kMostWidth / kBlock];
+    std::memcpy(padded, key, (size_t)width_ * sizeof(float));
+    std::fill(padded + width_, padded + padded_, 0.0f);
+    kernels.quantize(padded, (size_t)padded_, codes, scales, sums[0], sums[1]);
+    uint8_t* const panel = keys_.as() + ((size_t)head * capacity_ + position) / kPanel * key_panel_bytes();
+    const size_t r = position % kPanel;
+    for (int d = 0; d < padded_; ++d) panel[((size_t)(d / 4) * kPanel + r) * 4 + d % 4] = (uint8_t)(codes[d] + 128);
+    uint16_t* const key_scales = reinterpret_cast<uint16_t*>(panel + (size_t)padded_ * kPanel);
+    for (int b = 0; b < padded_ / kBlock; ++b) key_scales[(size_t)b * kPanel + r] = float_to_half(scales[b]);
+    value_scales_.as<float>()[(size_t)head * capacity_ + position] = quantize_together(value, (size_t)width_, codes);
+    const size_t stride = value_panel_bytes(capacity_);
+    uint8_t* const to = values_.as() + (size_t)head * value_panels() * stride + position / 4 * kPanel * 4 + position % 4;
+    for (int d = 0; d < width_; ++d) to[(size_t)(d / kPanel) * stride + (size_t)(d % kPanel) * 4] = (uint8_t)(codes[d] + 128);
+}
+
+Matrix KeyValues::keys(int head, size_t first, size_t length) const {
+    Matrix out;
+    out.data = keys_.as() + ((size_t)head * capacity_ + first) / kPanel * key_panel_bytes();
+    out.panel_stride = key_panel_bytes();
+    out.scales_at = (size_t)padded_ * kPanel;
+    out.rows = (int)length;
+    out.cols = padded_;
+    return out;
+}
+
+Matrix KeyValues::values(int head, size_t first, size_t length) const {
+    Matrix out;
+    out.panel_stride = value_panel_bytes(capacity_);
+    out.data = values_.as() + (size_t)head * value_panels() * out.panel_stride + first * kPanel * bits_ / 8;
+    out.scales_at = capacity_ * kPanel;
+    out.rows = width_;
+    out.cols = bits_ == 8 ? (int)round_up(length, kBlock) : (int)length;
+    return out;
+}
+
+}  // namespace sw

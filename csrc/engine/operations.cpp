@@ -1,0 +1,194 @@
+#include "engine/operations.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace sw {
+namespace {
+
+constexpr int kPair = kBlock / kPanel;     // panels whose outputs fill a block of the next product
+constexpr size_t kFeedFloats = 1u << 15;   // 128 KiB, half of them up and half gate
+
+// The row of a token's pair with the one before it (at the start of a text: the number after the last token).
+// The same as hash_pairs in smallwright/model/embedding.py: multiplicative hashing, of which the high bits are mixed.
+uint64_t pair_row(uint32_t previous, uint32_t token, uint32_t vocabulary, uint32_t rows) {
+    constexpr uint32_t kGolden = 2654435769u;   // 2^32 divided by the golden ratio
+    const uint32_t key = previous * vocabulary + token;   // only its low 32 bits count
+    return ((uint64_t)(key * kGolden) * rows) >> 32;
+}
+
+void embed(Pass& pass) {
+    const ModelSpec& spec = pass.model.spec();
+    const Weights& weights = pass.model.weights();
+    const Kernels& kernels = pass.kernels;
+    const size_t width = (size_t)spec.width;
+    if (weights.bigrams) pass.counters.pair_rows += pass.rows;
+    pass.threads.run((int)pass.rows, [&](int row, int) {
+        float* const x = pass.slot(Slot::x) + (size_t)row * width;
+        const int position = pass.positions[(size_t)row];
+        pass.model.read_embedding(pass.tokens[row], x);
+        if (spec.embedding_scale != 1) kernels.scale(x, spec.embedding_scale, width);
+        if (weights.bigrams) {
+            const int previous = position ? pass.tokens[row - 1] : spec.vocabulary;
+            float* const pair = pass.slot(Slot::h) + (size_t)row * pass.stride(Slot::h);   // nobody uses it yet
+            read_tensor_row(*weights.bigrams, pair_row((uint32_t)previous, (uint32_t)pass.tokens[row], (uint32_t)spec.vocabulary, (uint32_t)spec.bigrams), pair);
+            kernels.add(x, pair, width);
+        }
+        if (!weights.token_type.empty()) kernels.add(x, weights.token_type.data(), width);
+        if (weights.positions) kernels.add(x, weights.positions + (size_t)position * width, width);
+    });
+}
+
+void normalize(const Operation& op, Pass& pass) {
+    const size_t width = (size_t)pass.model.spec().width;
+    const float epsilon = pass.model.spec().epsilon;
+    pass.threads.run((int)pass.rows, [&](int row, int) {
+        const float* x = pass.slot(op.from) + (size_t)row * width;
+        float* y = pass.slot(op.to[0]) + (size_t)row * width;
+        if (op.norm->bias.empty()) pass.kernels.rms_norm(x, op.norm->weight.data(), width, epsilon, y);
+        else pass.kernels.layer_norm(x, op.norm->weight.data(), op.norm->bias.data(), width, epsilon, y);
+        if (op.out != Codes::none) pass.quantize_row(op.out, y, (size_t)row, 0, width);
+    });
+}
+
+void quantize(const Operation& op, Pass& pass) {
+    const float* x = pass.slot(op.from);
+    const size_t stride = pass.stride(op.from);
+    pass.threads.run((int)pass.rows, [&](int row, int) { pass.quantize_row(op.out, x + (size_t)row * stride, (size_t)row, 0, (size_t)op.width); });
+}
+
+void project(const Operation& op, Pass& pass) {
+    const Rows in = pass.rows_of(op.from, op.in);
+    int first[4] = {0};   // panels of the weights, one after the other
+    for (int i = 0; i < op.weights; ++i) {
+        first[i + 1] = first[i] + op.weight[i]->w.panels();
+        pass.counters.weight_bytes_read += op.weight[i]->w.size_bytes();
+    }
+    if (op.head) pass.counters.head_rows += pass.rows;
+    pass.run_even(first[op.weights], [&](int begin, int end, int) {
+        for (int i = 0; i < op.weights; ++i) {
+            const int from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
+            if (from >= to) continue;
+            const Output out{pass.slot(op.to[i]), pass.stride(op.to[i]), op.weight[i]->bias_or_null(), op.add};
+            op.weight[i]->w.multiply(pass.kernels, in, (int)pass.rows, out, from, to);
+        }
+    });
+}
+
+void select(Pass& pass) {
+    if (pass.keep.size() == pass.rows) return;
+    const bool normed = !pass.model.spec().post_norm;
+    for (size_t i = 0; i < pass.keep.size(); ++i) {
+        const size_t row = pass.keep[i];
+        pass.positions[i] = pass.positions[row];
+        pass.owner[i] = pass.owner[row];
+        if (row == i) continue;
+        pass.move_row(Slot::x, row, i);
+        if (normed) pass.move_row(Slot::h, row, i);
+        pass.move_row(Codes::first, row, i);
+    }
+    pass.rows = pass.keep.size();
+    for (Sequence& sequence : pass.sequences) sequence.rows = 0;
+    for (size_t i = pass.rows; i-- > 0;) {   // backwards, so that the first row of a sequence is what stays
+        Sequence& sequence = pass.sequences[(size_t)pass.owner[i]];
+        sequence.row = i;
+        ++sequence.rows;
+    }
+}
+
+// Columns of a feed-forward's middle: both products, the activation, and the codes that the next product reads.
+void feed_columns(const Operation& op, Pass& pass, int panel_begin, int panel_end, int thread) {
+    const LayerSpec& s = pass.model.spec().layers[(size_t)op.layer];
+    const LayerWeights& weights = pass.model.weights().layers[(size_t)op.layer];
+    const Rows in = pass.rows_of(op.from, op.in);
+    const int rows = (int)pass.rows;
+    const size_t from = (size_t)panel_begin * kPanel, to = std::min((size_t)panel_end * kPanel, (size_t)s.feedforward_width);
+    const size_t columns = to - from, wide = (size_t)(panel_end - panel_begin) * kPanel;
+    // Where only the codes are read again, the numbers themselves stay with the thread.
+    const bool keeps = op.out != Codes::none;
+    float* const gate = pass.scratch(thread);
+    float* const up = keeps ? gate + pass.rows * wide : pass.slot(Slot::up) + from;
+    const size_t up_stride = keeps ? wide : pass.stride(Slot::up);
+    const auto multiply = [&](const Linear& linear, float* y, size_t stride) {
+        Output out{y - from, stride, linear.bias_or_null(), false};   // products write at a panel's own columns
+        linear.w.multiply(pass.kernels, in, rows, out, panel_begin, panel_end);
+    };
+    multiply(weights.up, up, up_stride);
+    if (s.gated) multiply(weights.gate, gate, wide);
+    for (int row = 0; row < rows; ++row) {
+        float* const x = up + (size_t)row * up_stride;
+        float* const activated = s.gated ? gate + (size_t)row * wide : x;
+        pass.kernels.activate[(int)op.activation](activated, columns);
+        if (s.gated) pass.kernels.multiply(x, activated, columns);
+        if (keeps) pass.quantize_row(op.out, x, (size_t)row, from, columns);
+    }
+}
+
+void feed(const Operation& op, Pass& pass) {
+    const LayerWeights& weights = pass.model.weights().layers[(size_t)op.layer];
+    const int panels = weights.up.w.panels(), pairs = (panels + kPair - 1) / kPair;
+    pass.counters.weight_bytes_read += weights.up.w.size_bytes();
+    if (pass.model.spec().layers[(size_t)op.layer].gated) pass.counters.weight_bytes_read += weights.gate.w.size_bytes();
+    // Of many rows a thread takes so few columns at a time that what is between the products stays in its cache.
+    const int most = std::max(1, std::min(pairs, (int)(kFeedFloats / 2 / (kPair * kPanel * pass.rows))));
+    pass.reserve_scratch(2 * pass.rows * (size_t)most * kPair * kPanel);
+    pass.run_even(pairs, [&](int first, int last, int thread) {
+        for (int pair = first; pair < last; pair += most)
+            feed_columns(op, pass, pair * kPair, std::min(std::min(pair + most, last) * kPair, panels), thread);
+    });
+}
+
+void pool(const Operation& op, Pass& pass) {
+    const size_t width = (size_t)pass.model.spec().width;
+    pass.threads.run((int)pass.sequences.size(), [&](int i, int) {
+        const Sequence& sequence = pass.sequences[(size_t)i];
+        float* const mean = pass.slot(op.to[0]) + (size_t)i * width;
+        const float* x = pass.slot(op.from) + sequence.row * width;
+        std::memcpy(mean, x, width * sizeof(float));
+        for (size_t r = 1; r < sequence.rows; ++r) pass.kernels.add(mean, x + r * width, width);
+        pass.kernels.scale(mean, 1.0f / (float)sequence.rows, width);
+    });
+    pass.rows = pass.sequences.size();
+}
+
+template <class F>
+void for_rows(Slot slot, Pass& pass, F&& f) {
+    const size_t width = pass.stride(slot);
+    float* const x = pass.slot(slot);
+    pass.threads.run((int)pass.rows, [&](int row, int) { f(x + (size_t)row * width, width); });
+}
+
+void add(const Operation& op, Pass& pass) {
+    const size_t width = (size_t)pass.model.spec().width;
+    pass.threads.run((int)pass.rows, [&](int row, int) {
+        pass.kernels.add(pass.slot(op.to[0]) + (size_t)row * width, pass.slot(op.from) + (size_t)row * width, width);
+    });
+}
+
+}  // namespace
+
+void run_operation(const Operation& op, Pass& pass) {
+    using Kind = Operation::Kind;
+    switch (op.kind) {
+        case Kind::embed: return embed(pass);
+        case Kind::norm: return normalize(op, pass);
+        case Kind::quantize: return quantize(op, pass);
+        case Kind::project: return project(op, pass);
+        case Kind::select: return select(pass);
+        case Kind::feed: return feed(op, pass);
+        case Kind::pool: return pool(op, pass);
+        case Kind::add: return add(op, pass);
+        case Kind::activate:
+            return for_rows(op.to[0], pass, [&](float* x, size_t n) { pass.kernels.activate[(int)op.activation](x, n); });
+        case Kind::softcap:
+            return for_rows(op.to[0], pass, [&](float* x, size_t n) {
+                pass.kernels.scale(x, 1.0f / op.cap, n);
+                pass.kernels.activate[(int)Activation::tanh](x, n);
+                pass.kernels.scale(x, op.cap, n);
+            });
+        case Kind::store:
+        case Kind::mix: return;   // the layer's mixer runs these
+    }
+}
+
+}  // namespace sw

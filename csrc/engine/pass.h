@@ -1,0 +1,85 @@
+// Rows of tokens on their way through a plan together: whose they are, and the buffers they move through.
+// Enters: tokens, already checked. Leaves: logits. Not here: what the operations do (operations, attention).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/model.h"
+#include "engine/threads.h"
+
+namespace sw {
+
+struct Counters {
+    uint64_t weight_bytes_read = 0, tokens = 0, head_rows = 0, passes = 0, kv_bytes = 0, pair_rows = 0;
+};
+
+struct Sequence {
+    size_t row = 0, rows = 0;   // of the pass; after the selection, those that are kept
+    size_t past = 0;            // tokens in the state before the pass
+    size_t length = 0;          // with those of the pass
+    size_t start = 0;           // without a state: where its keys begin in the scratch, a multiple of 16
+};
+
+constexpr size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
+class Pass {
+public:
+    Pass(const Model& model, int threads);
+
+    const Model& model;
+    const Kernels& kernels;
+    Threads threads;
+    Counters counters;
+
+    // What goes through. Whoever begins a pass sets these, then calls prepare.
+    const int32_t* tokens = nullptr;
+    size_t rows = 0;
+    bool stateful = false;            // one sequence that goes on; else whole ones, forgotten afterwards
+    std::vector<Sequence> sequences;
+    std::vector<int32_t> positions;   // of every row
+    std::vector<size_t> keep;         // the rows that reach the head
+    float* logits = nullptr;
+    std::vector<int> owner;           // the sequence of every row
+
+    void clear(const int32_t* first_token);   // no rows
+    void add(const Sequence& sequence);       // its rows come next
+    void prepare();                           // memory for the rows, owners
+    size_t longest() const;                   // tokens of the longest sequence
+
+    float* slot(Slot slot) const { return slot == Slot::logits ? logits : slots_[(int)slot]; }
+    size_t stride(Slot slot) const { return (size_t)model.plan().widths[(int)slot]; }
+    Rows rows_of(Slot from, Codes codes) const;
+    // Columns [begin, begin + count) of a row; both divisible by 32.
+    void quantize_row(Codes codes, const float* x, size_t row, size_t begin, size_t count);
+    void move_row(Slot slot, size_t from, size_t to);
+    void move_row(Codes codes, size_t from, size_t to);
+
+    // Shares out `units` of work in even runs: f(begin, end, thread).
+    template <class F>
+    void run_even(int units, F&& f) {
+        constexpr int kTasksOfThread = 4;   // what others can take from a thread that does not run
+        const int count = threads.count(), tasks = count == 1 ? 1 : units < count * kTasksOfThread ? units : count * kTasksOfThread;
+        threads.run(tasks, [&](int task, int thread) {
+            f((int)((int64_t)units * task / tasks), (int)((int64_t)units * (task + 1) / tasks), thread);
+        });
+    }
+
+    // A thread's own numbers between two products: at least `floats`, the same place until more are asked for.
+    void reserve_scratch(size_t floats);
+    float* scratch(int thread) const { return scratch_[thread].as<float>(); }
+
+private:
+    struct CodeRows {
+        int8_t* q = nullptr;
+        float* scale = nullptr;
+        int32_t *offset = nullptr, *half = nullptr;
+    };
+    size_t row_capacity_ = 0;
+    Buffer arena_;
+    float* slots_[(int)Slot::count] = {};
+    CodeRows codes_[(int)Codes::count];
+    std::vector<Buffer> scratch_;
+};
+
+}  // namespace sw
