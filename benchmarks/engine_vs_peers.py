@@ -2,7 +2,7 @@
 
 Four random Llama-shaped models; llama.cpp, OpenVINO, ONNX Runtime GenAI and CTranslate2 beside our engine, one process
 per engine, thread count and round, interleaved; the answers are checked first, the machine is probed before every
-process. Needs `make peers`. A part (--models, --engines) can be run by hand, but holds only a part of the claim, and says so.
+process. Needs `make peers`. A part (--models, --engines) can be run by hand; the whole claim then fails, and says so.
 """
 
 from __future__ import annotations
