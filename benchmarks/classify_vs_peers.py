@@ -57,7 +57,7 @@ def _check_answers(claims: Claims, layout: Layout, tokens: list[int]) -> None:
         got = np.array(_run(layout, system, 1, 1, tokens)["logits"])
         error = float(np.abs(got - expected).max() / np.abs(expected).max())
         claims.numbers.setdefault("errors", {})[system.name] = error
-        print(f"{system.name:26} largest error of a logit, relative to the largest logit: {error:.4f}", flush=True)
+        print(f"{system.name:29} largest error of a logit, relative to the largest logit: {error:.4f}", flush=True)
         if system.name == OURS:
             claims.check("largest logit error of ours, relative to the largest logit", error, "<=", MAX_ERROR)
 
@@ -98,11 +98,11 @@ def main() -> None:
         taken = _measure(layout, tokens, options.rounds, options.runs)
     except PeersError as error:
         sys.exit(f"classify_vs_peers: {error}")
-    print(f"\n{'system':26} threads  median us  (10-90%)")
+    print(f"\n{'system':29} threads  median us  (10-90%)")
     medians = {key: statistics.median(times) for key, times in taken.items()}
     for (name, threads), times in sorted(taken.items(), key=lambda item: (item[0][1], medians[item[0]])):
         low, high = np.percentile(times, (10, 90))
-        print(f"{name:26} {threads:7} {medians[name, threads]:10.0f}  ({low:.0f} to {high:.0f})")
+        print(f"{name:29} {threads:7} {medians[name, threads]:10.0f}  ({low:.0f} to {high:.0f})")
     for threads in (1, 2):
         best = min(medians[system.name, threads] for system in SYSTEMS if system.name != OURS)
         ratio = best / medians[OURS, threads]

@@ -45,7 +45,9 @@ SYSTEMS = (
     System("onnxruntime int8", "onnxruntime", "genai", "onnx/int8.onnx"),
     System("onnxruntime int8, fused", "onnxruntime", "genai", "onnx/fused_int8.onnx"),
     System("openvino int8", "openvino", "openvino", "openvino/int8.xml"),
+    System("openvino int8, one length", "openvino_fixed", "openvino", "openvino/int8.xml"),
     System("openvino default", "openvino", "openvino", "openvino/default.xml"),
+    System("openvino default, one length", "openvino_fixed", "openvino", "openvino/default.xml"),
 )
 
 
@@ -109,7 +111,9 @@ def read_tokens(layout: Layout) -> list[int]:
     Raises:
         PeersError: it is not of the length that the claim names.
     """
-    tokens: list[int] = Tokenizer.from_file(str(layout.root / "encoder" / "hf" / "tokenizer.json")).encode(SENTENCE).ids
+    tokenizer = Tokenizer.from_file(str(layout.root / "encoder" / "hf" / "tokenizer.json"))
+    tokenizer.no_padding()  # the file asks for 128 tokens, whatever the sentence
+    tokens: list[int] = tokenizer.encode(SENTENCE).ids
     if len(tokens) != TOKENS:
         raise PeersError(f"the sentence must have {TOKENS} tokens. Got {len(tokens)}: {SENTENCE!r}. Change it.")
     return tokens

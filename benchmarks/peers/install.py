@@ -2,7 +2,7 @@
 
 Enters: a ``Layout``. Leaves: interpreters and programs where the layout says. Not here: models and their files.
 
-Every step can be run again; virtual environments whose pins have not changed are not touched.
+Every step can be run again; what was made from the same pins and options is not touched.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from peers.layout import ROOT, SOURCES, Layout, PeersError, run_logged
 
 LLAMA = "llama_cpp_python-0.3.36"
 VENVS = ("genai", "openvino", "ctranslate2")
+_STAMP = "smallwright-made.txt"  # written last: what was asked for when the part was made
 _TORCH = "torch==2.13.0"  # first and exactly: a looser request can pull gigabytes of GPU packages
 _LLAMA_OFF = ("COMMON", "TOOLS", "EXAMPLES", "TESTS", "SERVER", "APP", "UI")
 _LLAMA_OPTIONS = (
@@ -45,7 +46,7 @@ def install_venv(layout: Layout, name: str) -> None:
     pins = [path for path in (SOURCES / f"requirements-{name}.txt", SOURCES / f"requirements-{name}-export.txt")]
     wanted = "".join(path.read_text(encoding="utf-8") for path in pins if path.is_file())
     python, log = layout.python(name), layout.log(f"venv-{name}")
-    stamp = python.parents[1] / "smallwright-pins.txt"
+    stamp = python.parents[1] / _STAMP
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
     print(f"installing {name} ...", flush=True)
@@ -62,6 +63,10 @@ def install_venv(layout: Layout, name: str) -> None:
 def install_llama(layout: Layout) -> None:
     """llama.cpp out of the source package of llama-cpp-python, built for this very machine."""
     log, source = layout.log("llama"), _llama_source(layout)
+    # A stamp and not the build system decides: it would begin again for every other cmake on the PATH.
+    stamp, wanted = layout.llama_build / _STAMP, "\n".join((LLAMA, *_LLAMA_OPTIONS, _TILES_MENDED))
+    if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
+        return
     if not source.is_dir():
         print("fetching llama.cpp ...", flush=True)
         pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q", "--no-deps"]
@@ -73,6 +78,7 @@ def install_llama(layout: Layout) -> None:
     print("building llama.cpp ...", flush=True)
     run_logged(["cmake", "-S", source, "-B", layout.llama_build, *_LLAMA_OPTIONS], log)
     run_logged(["cmake", "--build", layout.llama_build, "--target", "llama", "-j", "2"], log)
+    stamp.write_text(wanted, encoding="utf-8")
 
 
 def compile_programs(layout: Layout) -> None:
