@@ -1,4 +1,4 @@
-"""One encoder in one process: encoder_worker.py ours|onnxruntime|openvino|openvino_fixed FILE THREADS RUNS TOKEN,TOKEN,...
+"""One encoder in one process: encoder_worker.py KIND FILE THREADS RUNS TOKEN,TOKEN,...; KIND is a key of OPEN.
 
 Prints one JSON line: the logits, and the microseconds of every run. Works in any of the environments.
 """
