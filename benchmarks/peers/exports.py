@@ -62,6 +62,7 @@ def _quantize(layout: Layout, folder: Path) -> None:
     if not done.is_file():
         worker = layout.program("llama_worker")
         run_logged([worker, "quantize", folder / "f16.gguf", partial, "iq4_nl"], layout.log("exports"))
+        run_logged([worker, partial, "1", "first"], layout.log("exports"))  # it can be opened
         os.replace(partial, done)
 
 

@@ -67,6 +67,12 @@ int quantize(const char* from, const char* to, const char* type) {
     llama_model_quantize_params params = llama_model_quantize_default_params();
     params.nthread = 1;
     params.pure = true;
+    // It copies our alignment of 64 to the new file and then lays the tensors out by 32: say 32.
+    llama_model_kv_override overrides[2] = {};   // an empty key ends the list
+    std::strcpy(overrides[0].key, "general.alignment");
+    overrides[0].tag = LLAMA_KV_OVERRIDE_TYPE_INT;
+    overrides[0].val_i64 = 32;
+    params.kv_overrides = overrides;
     if (!std::strcmp(type, "iq4_nl")) params.ftype = LLAMA_FTYPE_MOSTLY_IQ4_NL;
     else if (!std::strcmp(type, "q4_0")) params.ftype = LLAMA_FTYPE_MOSTLY_Q4_0;
     else failed("choose a type: q4_0 and iq4_nl are known here");
