@@ -1,7 +1,6 @@
 #include "engine/cache.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 #include "kernels/blocks.h"
@@ -26,18 +25,27 @@ void scatter(uint8_t* key_panel, uint8_t* value_panels, size_t value_stride, int
 
 // Codes in [-127, 127] of numbers that share one scale, which is returned; not finite when one of them is not.
 float quantize_together(const float* x, size_t n, int8_t* codes) {
-    float top = 0.0f;
+    constexpr float kMagic = 12582912.0f;   // 1.5 * 2^23: adding it rounds to an integer, to nearest even
+    int32_t largest = 0;                    // as integers, so that NaN and infinity are the largest
     for (size_t i = 0; i < n; ++i) {
-        const float size = std::fabs(x[i]);
-        if (!(size <= top)) top = size;   // a NaN stays
-        if (size != size) break;
+        int32_t bits;
+        std::memcpy(&bits, x + i, sizeof bits);
+        bits &= 0x7fffffff;
+        largest = bits > largest ? bits : largest;
     }
+    float top;
+    std::memcpy(&top, &largest, sizeof top);
     if (!(top >= 1e-30f && top <= 3.4028235e38f)) {
         std::memset(codes, 0, n);
         return top < 1e-30f ? 0.0f : top;
     }
     const float inverse = 127.0f / top;
-    for (size_t i = 0; i < n; ++i) codes[i] = (int8_t)std::nearbyintf(x[i] * inverse);
+    for (size_t i = 0; i < n; ++i) {
+        const float shifted = x[i] * inverse + kMagic;
+        int32_t bits;
+        std::memcpy(&bits, &shifted, sizeof bits);
+        codes[i] = (int8_t)(bits - 0x4B400000);
+    }
     return top / 127.0f;
 }
 
@@ -102,7 +110,13 @@ void KeyValues::store_codes(const Kernels& kernels, int head, size_t position, c
     kernels.quantize(padded, (size_t)padded_, codes, scales, sums[0], sums[1]);
     uint8_t* const panel = keys_.as() + ((size_t)head * capacity_ + position) / kPanel * key_panel_bytes();
     const size_t r = position % kPanel;
-    for (int d = 0; d < padded_; ++d) panel[((size_t)(d / 4) * kPanel + r) * 4 + d % 4] = (uint8_t)(codes[d] + 128);
+    const auto put_four = [&codes](uint8_t* to, int d) {
+        uint32_t four;
+        std::memcpy(&four, codes + d, 4);
+        four ^= 0x80808080u;   // + 128
+        std::memcpy(to, &four, 4);
+    };
+    for (int d = 0; d < padded_; d += 4) put_four(panel + ((size_t)(d / 4) * kPanel + r) * 4, d);
     uint16_t* const key_scales = reinterpret_cast<uint16_t*>(panel + (size_t)padded_ * kPanel);
     for (int b = 0; b < padded_ / kBlock; ++b) key_scales[(size_t)b * kPanel + r] = float_to_half(scales[b]);
     value_scales_.as<float>()[(size_t)head * capacity_ + position] = quantize_together(value, (size_t)width_, codes);

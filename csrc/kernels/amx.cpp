@@ -22,8 +22,8 @@ inline __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256
 constexpr int kRows = 16;      // activation rows of a tile
 constexpr int kFewRows = 6;    // with fewer, tiles cost more than they save
 // A tile's sums are read from memory only once they have left the processor's queues, some 130 cycles after they were
-// asked for. So dots are asked for in batches, and a batch is read when the next one has been asked for.
-constexpr int kBatch = 4;
+// asked for. So dots are asked for four parts ahead of their use, into a ring of eight.
+constexpr size_t kAhead = 4, kRing = 8;
 
 struct alignas(64) TileConfig {
     uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -31,12 +31,12 @@ struct alignas(64) TileConfig {
     uint8_t rows[16] = {};
 };
 
-// Tiles 0 to 3: sums; 4 and 5: 16 rows of `inputs` activations; 6 and 7: a panel's codes for as many inputs.
+// Tile 0: sums; 1: 16 rows of `inputs` activations; 2: a panel's codes for as many inputs.
 void configure(int inputs) {
     TileConfig config;
-    for (int i = 0; i < 8; ++i) {
-        config.rows[i] = (uint8_t)(i < 6 ? kRows : inputs / 4);
-        config.row_bytes[i] = (uint16_t)(i == 4 || i == 5 ? inputs : 64);
+    for (int i = 0; i < 3; ++i) {
+        config.rows[i] = (uint8_t)(i < 2 ? kRows : inputs / 4);
+        config.row_bytes[i] = (uint16_t)(i == 1 ? inputs : 64);
     }
     __asm__ volatile("ldtilecfg %0" ::"m"(config));   // gcc 12's intrinsic tells the compiler of 8 of the 64 bytes only
 }
@@ -74,42 +74,35 @@ struct Panel {
     }
 };
 
-// A macro, because the intrinsics take the numbers of tiles as they are spelt.
-#define SW_ASK(sum, x_tile, w_tile, part_of_batch)                    \
-    if (count > part_of_batch) {                                      \
-        _tile_zero(sum);                                              \
-        _tile_loadd(x_tile, x + part_of_batch * part, x_stride);      \
-        _tile_loadd(w_tile, w + part_of_batch * part * kPanel, 64);   \
-        _tile_dpbssd(sum, x_tile, w_tile);                            \
-        _tile_stored(sum, dots[part_of_batch], 64);                   \
-    }
-
-// The dots of up to kBatch parts of 16 rows; `part` inputs each.
-inline void ask_batch(size_t count, size_t part, const int8_t* x, size_t x_stride, const int8_t* w, int32_t (*dots)[kRows * kPanel]) {
-    // Sixteen rows are sixteen streams, more than the processor follows by itself.
-    for (int row = 0; row < kRows; ++row)
-        for (size_t line = 0; line < kBatch * part; line += 64)
-            _mm_prefetch((const char*)x + row * x_stride + kBatch * part + line, _MM_HINT_T0);
-    SW_ASK(0, 4, 6, 0)
-    SW_ASK(1, 5, 7, 1)
-    SW_ASK(2, 4, 6, 2)
-    SW_ASK(3, 5, 7, 3)
+// The dots of one part of 16 rows with one part of a panel. The processor renames tiles: three are enough.
+inline void ask(const int8_t* x, size_t x_stride, const int8_t* w, int32_t* dots) {
+    _tile_zero(0);
+    _tile_loadd(1, x, x_stride);
+    _tile_loadd(2, w, 64);
+    _tile_dpbssd(0, 1, 2);
+    _tile_stored(0, dots, 64);
 }
 
+// What the accumulators of 16 rows need of the activations, by part: [tile of rows][block][16].
+struct Scales {
+    const float* scale;
+    const float* sum;   // of the codes; only where the weights have minimums
+};
+
 // Adds the scaled dots of one part to the accumulators of 16 rows.
-inline void accumulate(const int32_t* dots, __m512 w_scale, const float* x_scale, size_t x_blocks, __m512 (&acc)[kRows]) {
+inline void accumulate(const int32_t* dots, __m512 w_scale, const float* x_scale, __m512 (&acc)[kRows]) {
 #pragma GCC unroll 16
     for (int t = 0; t < kRows; ++t) {
-        const __m512 factor = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scale[t * x_blocks]));
+        const __m512 factor = _mm512_mul_ps(w_scale, _mm512_set1_ps(x_scale[t]));
         acc[t] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(_mm512_load_si512(dots + t * kPanel)), factor, acc[t]);
     }
 }
 
-inline void add_minimum(const int32_t* offset, __m512 minimum, const float* x_scale, size_t x_blocks, __m512 (&acc)[kRows]) {
+inline void add_minimum(const float* sum, __m512 minimum, const float* x_scale, __m512 (&acc)[kRows]) {
 #pragma GCC unroll 16
     for (int t = 0; t < kRows; ++t) {
-        const __m512 factor = _mm512_mul_ps(minimum, _mm512_set1_ps(x_scale[t * x_blocks]));
-        acc[t] = _mm512_fmadd_ps(_mm512_set1_ps((float)offset[t * x_blocks] * -0.125f), factor, acc[t]);
+        const __m512 factor = _mm512_mul_ps(minimum, _mm512_set1_ps(x_scale[t]));
+        acc[t] = _mm512_fmadd_ps(_mm512_set1_ps(sum[t]), factor, acc[t]);
     }
 }
 
@@ -127,52 +120,79 @@ inline void write(const __m512 (&acc)[kRows], int count, int row, int rows, int 
     }
 }
 
-// A panel, unpacked in `codes`, times all rows. The next batch is asked for across the borders of the tiles.
+// A panel, unpacked in `codes`, times all rows. The parts of all tiles of rows are one sequence: while a tile's last
+// parts are summed, the next tile's first are asked for.
 template <Format F>
-void multiply_panel(const Matrix& w, int p, const int8_t* codes, const Rows& x, int n, const Output& out) {
+void multiply_panel(const Matrix& w, int p, const int8_t* codes, const Rows& x, const Scales& scales, int n, const Output& out) {
     constexpr size_t parts = scales_of_block(F), part = kBlock / parts;
     const Panel<F> panel(w, p);
-    const size_t steps = (size_t)w.cols / part, x_blocks = x.q_stride / kBlock;
-    alignas(64) int32_t dots[2][kBatch][kRows * kPanel];
-    bool odd = false;
-    const auto ask_for = [&](int t0, size_t s, bool where) {
-        ask_batch(steps - s, part, x.q + (size_t)t0 * x.q_stride + s * part, x.q_stride, codes + s * part * kPanel, dots[where]);
+    const size_t steps = (size_t)w.cols / part, tiles = ((size_t)n + kRows - 1) / kRows, x_stride = x.q_stride;
+    alignas(64) int32_t dots[kRing][kRows * kPanel];
+    size_t asked = 0, asked_step = 0;
+    const int8_t *x_next = x.q, *codes_next = codes;
+    const auto ask_next = [&] {
+        if (asked == tiles * steps) return;
+        // Sixteen rows are sixteen streams, more than the processor follows by itself: a line of each holds 64 inputs.
+        if (asked_step * part % 64 == 0)
+            for (int row = 0; row < kRows; ++row) _mm_prefetch((const char*)x_next + (size_t)row * x_stride + 128, _MM_HINT_T0);
+        ask(x_next, x_stride, codes_next, dots[asked++ % kRing]);
+        x_next += part;
+        codes_next += part * kPanel;
+        if (++asked_step < steps) return;
+        asked_step = 0;
+        x_next += kRows * x_stride - steps * part;
+        codes_next = codes;
     };
-    ask_for(0, 0, odd);
-    for (int t0 = 0; t0 < n; t0 += kRows) {
+    for (size_t i = 0; i < kAhead; ++i) ask_next();
+    const float *x_scale = scales.scale, *x_sum = scales.sum;
+    size_t taken = 0;
+    for (size_t tile = 0; tile < tiles; ++tile) {
         __m512 acc[kRows];
         for (__m512& sum : acc) sum = _mm512_setzero_ps();
-        const float* x_scale = x.scale + (size_t)t0 * x_blocks;
-        const int32_t* x_offset = x.offset + (size_t)t0 * x_blocks;
-        for (size_t s = 0; s < steps; s += kBatch) {
-            if (s + kBatch < steps) ask_for(t0, s + kBatch, !odd);
-            else if (t0 + kRows < n) ask_for(t0 + kRows, 0, !odd);
-            for (size_t i = 0; i < kBatch && s + i < steps; ++i) {
-                const size_t b = (s + i) / parts;
-                accumulate(dots[odd][i], from_half_lanes(panel.scales + (s + i) * kPanel), x_scale + b, x_blocks, acc);
-                if (has_minimum(F)) add_minimum(x_offset + b, from_half_lanes(panel.minimums + b * kPanel), x_scale + b, x_blocks, acc);
-            }
-            odd = !odd;
+        for (size_t step = 0; step < steps; ++step) {
+            ask_next();
+            accumulate(dots[taken++ % kRing], from_half_lanes(panel.scales + step * kPanel), x_scale, acc);
+            if ((step + 1) % parts) continue;
+            if (has_minimum(F)) add_minimum(x_sum, from_half_lanes(panel.minimums + step / parts * kPanel), x_scale, acc);
+            x_scale += kRows;
+            x_sum += kRows;
         }
-        write(acc, n - t0, p * kPanel, w.rows, t0, out);
+        write(acc, n - (int)tile * kRows, p * kPanel, w.rows, (int)tile * kRows, out);
     }
 }
 
-// A thread's own place for an unpacked panel.
-__attribute__((noinline)) int8_t* unpacked_panel(size_t size_bytes) {
-    static thread_local Buffer panel;
-    if (panel.size_bytes() < size_bytes) panel = Buffer(size_bytes);
-    return panel.as<int8_t>();
+// A thread's own place for an unpacked panel and the scales of all rows.
+__attribute__((noinline)) uint8_t* scratch(size_t size_bytes) {
+    static thread_local Buffer memory;
+    if (memory.size_bytes() < size_bytes) memory = Buffer(size_bytes);
+    return memory.as();
+}
+
+Scales transpose_scales(const Rows& x, size_t tiles, bool minimum, float* to) {
+    const size_t blocks = x.q_stride / kBlock;
+    float* const sum = to + tiles * blocks * kRows;
+    for (size_t tile = 0; tile < tiles; ++tile)
+        for (size_t row = 0; row < (size_t)kRows; ++row)
+            for (size_t b = 0; b < blocks; ++b) {
+                const size_t from = (tile * kRows + row) * blocks + b, at = (tile * blocks + b) * kRows + row;
+                to[at] = x.scale[from];
+                if (minimum) sum[at] = (float)x.offset[from] * -0.125f;
+            }
+    return {to, sum};
 }
 
 template <Format F>
 void product(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
     if (n < kFewRows) return products_avx512.of[(int)F](w, x, n, out, begin, end);
-    int8_t* const codes = unpacked_panel((size_t)w.cols * kPanel);
+    const size_t tiles = ((size_t)n + kRows - 1) / kRows, codes_bytes = (size_t)w.cols * kPanel;
+    const size_t scales_bytes = tiles * (x.q_stride / kBlock) * kRows * sizeof(float);
+    uint8_t* const memory = scratch(codes_bytes + scales_bytes * (has_minimum(F) ? 2 : 1));
+    int8_t* const codes = (int8_t*)memory;
+    const Scales scales = transpose_scales(x, tiles, has_minimum(F), (float*)(memory + codes_bytes));
     configure(kBlock / scales_of_block(F));
     for (int p = begin; p < end; ++p) {
         unpack<F>(w.data + (size_t)p * w.panel_stride, (size_t)w.cols / kBlock, codes);
-        multiply_panel<F>(w, p, codes, x, n, out);
+        multiply_panel<F>(w, p, codes, x, scales, n, out);
     }
     _tile_release();
 }
