@@ -127,17 +127,20 @@ nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, 
     std::vector<float> scale;
     std::vector<int32_t> offset, half;
     if (w.matrix.quantized()) {
-        const size_t readable = (n + 15) / 16 * 16 * cols;
-        q.resize(readable);
-        scale.resize(readable / 32);
-        offset.resize(readable / 32);
-        half.resize(readable / 32);
-        k.quantize(x.data(), n * cols, q.data(), scale.data(), offset.data(), half.data());
+        const size_t stride = cols + 2 * sw::kBlock;   // as in a pass, where other matrices are wider
+        const size_t readable = (n + 15) / 16 * 16 * stride;
+        q.assign(readable, 77);
+        scale.assign(readable / sw::kBlock, 1.0f);
+        offset.assign(readable / sw::kBlock, 99);
+        half.assign(readable / sw::kBlock, 99);
+        for (size_t row = 0, at = 0; row < n; ++row, at += stride)
+            k.quantize(x.data() + row * cols, cols, q.data() + at, scale.data() + at / sw::kBlock, offset.data() + at / sw::kBlock,
+                       half.data() + at / sw::kBlock);
+        in.q_stride = stride;
         in.q = q.data();
         in.scale = scale.data();
         in.offset = offset.data();
         in.half = half.data();
-        in.q_stride = cols;
     }
     const sw::Output out{y.get(), out_rows, bias ? bias->data() : nullptr, add.has_value()};
     if (n > 0) w.matrix.multiply(k, in, (int)n, out, 0, w.matrix.panels());

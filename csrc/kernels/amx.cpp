@@ -168,13 +168,13 @@ __attribute__((noinline)) uint8_t* scratch(size_t size_bytes) {
     return memory.as();
 }
 
-Scales transpose_scales(const Rows& x, size_t tiles, bool minimum, float* to) {
-    const size_t blocks = x.q_stride / kBlock;
+Scales transpose_scales(const Rows& x, size_t tiles, size_t blocks, bool minimum, float* to) {
+    const size_t x_blocks = x.q_stride / kBlock;
     float* const sum = to + tiles * blocks * kRows;
     for (size_t tile = 0; tile < tiles; ++tile)
         for (size_t row = 0; row < (size_t)kRows; ++row)
             for (size_t b = 0; b < blocks; ++b) {
-                const size_t from = (tile * kRows + row) * blocks + b, at = (tile * blocks + b) * kRows + row;
+                const size_t from = (tile * kRows + row) * x_blocks + b, at = (tile * blocks + b) * kRows + row;
                 to[at] = x.scale[from];
                 if (minimum) sum[at] = (float)x.offset[from] * -0.125f;
             }
@@ -184,14 +184,14 @@ Scales transpose_scales(const Rows& x, size_t tiles, bool minimum, float* to) {
 template <Format F>
 void product(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
     if (n < kFewRows) return products_avx512.of[(int)F](w, x, n, out, begin, end);
-    const size_t tiles = ((size_t)n + kRows - 1) / kRows, codes_bytes = (size_t)w.cols * kPanel;
-    const size_t scales_bytes = tiles * (x.q_stride / kBlock) * kRows * sizeof(float);
+    const size_t tiles = ((size_t)n + kRows - 1) / kRows, codes_bytes = (size_t)w.cols * kPanel, blocks = (size_t)w.cols / kBlock;
+    const size_t scales_bytes = tiles * blocks * kRows * sizeof(float);
     uint8_t* const memory = scratch(codes_bytes + scales_bytes * (has_minimum(F) ? 2 : 1));
     int8_t* const codes = (int8_t*)memory;
-    const Scales scales = transpose_scales(x, tiles, has_minimum(F), (float*)(memory + codes_bytes));
+    const Scales scales = transpose_scales(x, tiles, blocks, has_minimum(F), (float*)(memory + codes_bytes));
     configure(kBlock / scales_of_block(F));
     for (int p = begin; p < end; ++p) {
-        unpack<F>(w.data + (size_t)p * w.panel_stride, (size_t)w.cols / kBlock, codes);
+        unpack<F>(w.data + (size_t)p * w.panel_stride, blocks, codes);
         multiply_panel<F>(w, p, codes, x, scales, n, out);
     }
     _tile_release();
