@@ -130,21 +130,24 @@ void Weights::pack(const File& file) {
     for (const PackedMatrix* matrix : matrices) size_bytes += matrix->size_bytes();
     panels = Buffer(size_bytes);
     uint8_t* at = panels.as();
-    constexpr int kPanelsOfTask = 64;
-    std::vector<std::pair<PackedMatrix*, int>> tasks;   // and the first panel
     for (PackedMatrix* matrix : matrices) {
         matrix->place(at);
         at += matrix->size_bytes();
-        for (int p = 0; p < matrix->panels(); p += kPanelsOfTask) tasks.emplace_back(matrix, p);
     }
     constexpr size_t kWorthThreads = 4u << 20;   // less is packed before a thread has started
     Threads threads(size_bytes < kWorthThreads ? 1 : 0);
     const Threads::Pass pass(threads);
-    threads.run((int)tasks.size(), [&](int i, int) {
-        auto [matrix, first] = tasks[i];
-        matrix->pack(first, std::min(first + kPanelsOfTask, matrix->panels()));
-    });
-    for (const PackedMatrix* matrix : matrices) file.release(matrix->tensor());
+    // The head, most often the largest, goes first: what is packed gives its part of the file back, so memory is
+    // highest at the end, by the last matrix.
+    std::rotate(matrices.begin(), matrices.end() - 1, matrices.end());
+    for (PackedMatrix* matrix : matrices) {
+        constexpr int kPanelsOfTask = 8;
+        const int tasks = (matrix->panels() + kPanelsOfTask - 1) / kPanelsOfTask;
+        threads.run(tasks, [&](int task, int) {
+            matrix->pack(task * kPanelsOfTask, std::min((task + 1) * kPanelsOfTask, matrix->panels()));
+        });
+        file.release(matrix->tensor());
+    }
 }
 
 }  // namespace sw
