@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#elif defined(SW_NEON) && defined(__linux__)
+#include <sys/auxv.h>
 #endif
 
 namespace sw {
@@ -52,6 +54,17 @@ Features detect() {
     constexpr unsigned kTileInt8 = 1u << 25, kTiles = 1u << 24, kSavedTiles = 0x60000;
     f.amx = f.avx512 && (d & kTileInt8) && (d & kTiles) && (low & kSavedTiles) == kSavedTiles && may_use_tiles();
     return f;
+}
+#elif defined(SW_NEON)
+bool has_dot_products() {
+#if defined(__APPLE__)
+    return true;   // every Apple processor that runs macOS
+#elif defined(__linux__)
+    constexpr unsigned long kDotProducts = 1ul << 20;   // HWCAP_ASIMDDP
+    return (getauxval(AT_HWCAP) & kDotProducts) != 0;
+#else
+    return false;
+#endif
 }
 #endif
 
