@@ -165,7 +165,8 @@ void Check::check_product(sw::Type type, Random& random, int rows, int n) {
     sw::PackedMatrix matrix(tensor);
     sw::Buffer memory(matrix.size_bytes());
     const Inputs x(random, (size_t)n, (size_t)cols, matrix.quantized());
-    const Floats bias = random.numbers((size_t)rows), before = random.numbers((size_t)(n * rows));
+    const Floats bias = random.numbers((size_t)rows);
+    const Floats before = random.numbers((size_t)(n * rows + sw::kPanel));   // what stands behind the result stays
     const bool with_bias = random.chance(2), add = random.chance(2);
     const int middle = random.from(0, matrix.panels());   // two threads' shares
     for (const bool packed : {false, true}) {
