@@ -281,7 +281,7 @@ int main(int argc, char** argv) {
     try {
         if (argc > 1) return check_all(sw::select_kernels(testing = argv[1])), 0;
         std::vector<const Kernels*> sets;
-        for (const char* name : {"ref", "avx2", "avx512", "amx", "neon"}) {
+        for (const char* name : {"ref", "avx2", "avx512", "amx", "neon", "neon_i8mm"}) {
             try {
                 sets.push_back(&sw::select_kernels(name));
             } catch (const sw::Error&) {

@@ -5,9 +5,12 @@
 #include <arm_neon.h>
 
 namespace sw {
+
+extern const Products products_i8mm;   // of neon_i8mm.cpp, which is compiled with other flags: two tokens and more
+
 namespace {
 
-constexpr int kParts = kPanel / 4;   // registers of a panel
+#include "kernels/neon.inc"
 
 typedef float LanesFwd __attribute__((vector_size(64)));
 
@@ -16,8 +19,6 @@ inline void to_half_lanes(LanesFwd v, uint16_t* y) {
     __builtin_memcpy(part, &v, sizeof v);
     for (int r = 0; r < kParts; ++r) vst1_u16(y + 4 * r, vreinterpret_u16_f16(vcvt_f16_f32(part[r])));
 }
-
-inline float32x4_t half_to_single(const uint16_t* x) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(x))); }
 
 inline LanesFwd from_half_lanes(const uint16_t* x) {
     float32x4_t part[kParts];
@@ -28,26 +29,6 @@ inline LanesFwd from_half_lanes(const uint16_t* x) {
 }
 
 #include "kernels/elementwise.inc"
-
-inline void write(const float32x4_t (&acc)[kParts], int row, int rows, int t, const Output& out) {
-    float* y = out.y + (size_t)t * out.stride + row;
-    if (rows - row >= kPanel) {
-        for (int r = 0; r < kParts; ++r) {
-            float32x4_t v = acc[r];
-            if (out.bias) v = vaddq_f32(v, vld1q_f32(out.bias + row + 4 * r));
-            if (out.add) v = vaddq_f32(vld1q_f32(y + 4 * r), v);
-            vst1q_f32(y + 4 * r, v);
-        }
-        return;
-    }
-    float last[kPanel];
-    for (int r = 0; r < kParts; ++r) vst1q_f32(last + 4 * r, acc[r]);
-    for (int r = 0; row + r < rows; ++r) {
-        float v = last[r];
-        if (out.bias) v = v + out.bias[row + r];
-        y[r] = out.add ? y[r] + v : v;
-    }
-}
 
 template <Format F>
 inline float32x4_t load_floats(const uint8_t* panel, size_t at) {
@@ -128,16 +109,6 @@ inline void dot_nibbles(const uint8_t* block, const int8_t* q, size_t q_stride, 
     dot_nibble_group<3, T>(block, low, high, dot);
 }
 
-// acc += value * (row scale * activation scale).
-template <int T, class Value>
-inline void accumulate(const uint16_t* w_scale, const float* x_scale, size_t x_blocks, float32x4_t (&acc)[T][kParts], Value value) {
-    for (int r = 0; r < kParts; ++r) {
-        const float32x4_t scale = half_to_single(w_scale + 4 * r);
-        for (int t = 0; t < T; ++t)
-            acc[t][r] = vfmaq_f32(acc[t][r], value(t, r), vmulq_n_f32(scale, x_scale[t * x_blocks]));
-    }
-}
-
 template <Format F, int T>
 void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
     constexpr size_t block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
@@ -196,9 +167,21 @@ struct Tiles {
 
 #include "kernels/tiles.inc"
 
+// A matrix instruction multiplies pairs of tokens: one alone has no use for it, and floats have none either.
+template <Format F>
+void one_or_more(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
+    (n == 1 ? product<Tiles, F> : products_i8mm.of[(int)F])(w, x, n, out, begin, end);
+}
+
 }  // namespace
 
 extern const Kernels kernels_neon;
 const Kernels kernels_neon = make_table("neon", all_products<Tiles>());
+
+extern const Kernels kernels_neon_i8mm;
+const Kernels kernels_neon_i8mm =
+    make_table("neon_i8mm", Products{{product<Tiles, Format::f32>, product<Tiles, Format::f16>, product<Tiles, Format::bf16>,
+                                      one_or_more<Format::q8>, one_or_more<Format::q8_min>, one_or_more<Format::q8_half>,
+                                      one_or_more<Format::q4>, one_or_more<Format::q4_min>}});
 
 }  // namespace sw

@@ -19,7 +19,8 @@ from tests.attacks.hostile_packages import write_packages
 TEXTS = "turn on the lights\nlock the front door please, and heat the kitchen\nÜber 12 grad?\n"
 OPTIONS = ("--json", "--top", "3", "--max-tokens", "12", "--threads", "2")
 SAMPLED = ("--temperature", "0.8", "--seed", "7")
-SETS = ("neon", "ref")
+SETS = ("neon_i8mm", "neon", "ref")
+WITHOUT_I8MM = ("-cpu", "cortex-a76")
 WITHOUT_DOTS = ("-cpu", "cortex-a53")  # 64-bit Arm of the first kind
 
 
@@ -67,21 +68,26 @@ def check_answers(ours: Sequence[str], theirs: Sequence[str], packages: Sequence
                 if found != expected:
                     raise Difference(f"{package.name} with {isa} must answer {expected!r}. Got {found!r}")
                 count += TEXTS.count("\n")
-    return f"sw-run: {count} answers of {len(packages)} packages with {' and '.join(SETS)} are those of this processor"
+    return f"sw-run: {count} answers of {len(packages)} packages with {', '.join(SETS)} are those of this processor"
 
 
-def check_refusals(theirs: Sequence[str], older: Sequence[str], package: Path) -> str:
-    """A set that cannot run is refused in one line; without a choice an older processor runs ref. One line."""
-    refused = []
-    for command, isa in ((theirs, "avx512"), (older, "neon")):
-        done = _run(command, str(package), isa=isa)
+def check_refusals(emulator: Sequence[str], run: str, package: Path) -> str:
+    """Older processors refuse in one line what they cannot run, and run the next best unasked; a line for each."""
+    lines = []
+    for options, refused, best in (
+        ((), "avx512", "neon_i8mm"),
+        (WITHOUT_I8MM, "neon_i8mm", "neon"),
+        (WITHOUT_DOTS, "neon", "ref"),
+    ):
+        command = [*emulator, *options, run]
+        done = _run(command, str(package), isa=refused)
         if done.returncode != 1 or done.stderr.count("\n") != 1 or "(unsupported_isa)" not in done.stderr:
-            raise Difference(f"{isa} must be refused in one line. Got status {done.returncode}: {done.stderr!r}")
-        refused.append(done.stderr.strip())
-    version = _answers(older, "--version")
-    if "(ref)" not in version or _answers(older, str(package)) != _answers(theirs, str(package)):
-        raise Difference(f"a processor without dot products must run ref, with the same answers. Got {version!r}")
-    return "\n".join([*(f"refused: {line}" for line in refused), "without dot products: ref, with the same answers"])
+            raise Difference(f"{refused} must be refused in one line. Got status {done.returncode}: {done.stderr!r}")
+        version = _answers(command, "--version")
+        if f"({best})" not in version or _answers(command, str(package)) != _answers([*emulator, run], str(package)):
+            raise Difference(f"{' '.join(command)} must run {best}, with the same answers. Got {version!r}")
+        lines.append(f"{' '.join(options) or 'newest'}: runs {best}, refuses {refused}: {done.stderr.strip()}")
+    return "\n".join(lines)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -94,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
         try:
             print(check_kernels([check], [*emulator, f"{programs}/sw-check"]), flush=True)
             print(check_answers([run], theirs, packages), flush=True)
-            print(check_refusals(theirs, [*emulator, *WITHOUT_DOTS, f"{programs}/sw-run"], packages[0]))
+            print(check_refusals(emulator, f"{programs}/sw-run", packages[0]))
         except Difference as difference:
             print(f"across_processors: {difference}", file=sys.stderr)
             return 1
