@@ -62,6 +62,26 @@ sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's t
 		$(BIN)/python -m pytest $(SANITIZE_TESTS)
 	build/sanitize/sw-fuzz --rounds 20000
 
+# The device is an emulator here: it proves the numbers, not the speed.
+CROSS    = aarch64-linux-gnu-g++
+EMULATOR = qemu-aarch64
+HERE     = build/check
+DEVICE   = build/neon
+
+.PHONY: neon neon-tools
+neon-tools:
+	@command -v $(CROSS) >/dev/null || { echo "make neon needs $(CROSS): install the Debian package g++-aarch64-linux-gnu" >&2; exit 1; }
+	@command -v $(EMULATOR) >/dev/null || { echo "make neon needs $(EMULATOR): install the Debian package qemu-user" >&2; exit 1; }
+
+neon: neon-tools $(STAMP) ## cross-compile for 64-bit Arm; emulated, its kernels and answers must equal this machine's
+	cmake -S . -B $(HERE) -DSMALLWRIGHT_CHECK=ON -DSMALLWRIGHT_SHARED=OFF
+	cmake --build $(HERE) -j 2 --target sw-run sw-check
+	cmake -S . -B $(DEVICE) -DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake -DCMAKE_EXE_LINKER_FLAGS=-static \
+		-DSMALLWRIGHT_CHECK=ON -DSMALLWRIGHT_SHARED=OFF
+	cmake --build $(DEVICE) -j 2 --target sw-run sw-check
+	PYTHONPATH=src:. $(BIN)/python -m tests.parity.across_processors $(HERE)/sw-run $(HERE)/sw-check \
+		-- $(EMULATOR) $(DEVICE)
+
 .PHONY: bench
 bench: $(STAMP) ## measure: latency of the engine beside PyTorch, on a model made on the spot
 	$(BIN)/python benchmarks/classify_latency.py

@@ -32,7 +32,7 @@ const sw::Kernels& kernels(const std::string& isa) { return sw::select_kernels(i
 
 std::vector<std::string> available() {
     std::vector<std::string> names;
-    for (const char* name : {"ref", "avx2", "avx512", "amx", "neon"}) {
+    for (const char* name : {"ref", "avx2", "avx512", "amx", "neon", "neon_i8mm"}) {
         try {
             names.emplace_back(sw::select_kernels(name).name);
         } catch (const sw::Error&) {

@@ -29,7 +29,7 @@ const char* const kUsage =
     "  --json             one JSON object a line\n"
     "  --version, --help\n"
     "\n"
-    "SMALLWRIGHT_ISA=ref|avx2|avx512|amx|neon forces the kernels.\n"
+    "SMALLWRIGHT_ISA=ref|avx2|avx512|amx|neon|neon_i8mm forces the kernels.\n"
     "Exit status: 0 answered, 1 the request or the file was refused, 2 wrong usage.\n";
 
 struct Options {

@@ -27,7 +27,7 @@ typedef enum { SW_OK = 0, SW_ERROR = 1 } sw_status;
 typedef enum { SW_TASK_CLASSIFY = 1, SW_TASK_GENERATE = 2 } sw_task;
 
 SW_API const char* sw_version(void);
-SW_API const char* sw_isa(void);                 /* the kernels in use: "ref", "avx2", "avx512", "amx", "neon"; "" when refused */
+SW_API const char* sw_isa(void);                 /* the kernels in use: "ref", "avx2", "avx512", "amx", "neon", "neon_i8mm"; "" when refused */
 SW_API const char* sw_last_error_kind(void);     /* stable name, for example "truncated" */
 SW_API const char* sw_last_error(void);
 

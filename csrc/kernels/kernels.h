@@ -102,6 +102,7 @@ extern const Kernels kernels_avx512;
 extern const Kernels kernels_amx;
 #elif defined(SW_NEON)
 extern const Kernels kernels_neon;
+extern const Kernels kernels_neon_i8mm;
 #endif
 
 // The best table that CPU and operating system support, or the one that SMALLWRIGHT_ISA names.

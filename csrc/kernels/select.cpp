@@ -15,6 +15,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 #endif
+#elif defined(SW_NEON) && defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(SW_NEON) && defined(__APPLE__)
+#include <sys/sysctl.h>
 #endif
 
 namespace sw {
@@ -53,10 +57,29 @@ Features detect() {
     f.amx = f.avx512 && (d & kTileInt8) && (d & kTiles) && (low & kSavedTiles) == kSavedTiles && may_use_tiles();
     return f;
 }
+#elif defined(SW_NEON)
+struct Features {
+    bool dots = false, i8mm = false;
+};
+
+Features detect() {
+    Features f;
+#if defined(__APPLE__)
+    int there = 0;
+    size_t size = sizeof there;
+    f.dots = true;   // every Apple processor that runs macOS
+    f.i8mm = sysctlbyname("hw.optional.arm.FEAT_I8MM", &there, &size, nullptr, 0) == 0 && there;
+#elif defined(__linux__)
+    constexpr unsigned long kDotProducts = 1ul << 20, kMatrixInt8 = 1ul << 13;   // HWCAP_ASIMDDP, HWCAP2_I8MM
+    f.dots = getauxval(AT_HWCAP) & kDotProducts;
+    f.i8mm = f.dots && (getauxval(AT_HWCAP2) & kMatrixInt8);
+#endif
+    return f;
+}
 #endif
 
 [[noreturn]] void refuse(const char* name, const char* why) {
-    throw Error("unsupported_isa", std::string("SMALLWRIGHT_ISA must be ref, avx2, avx512, amx or neon and run on this CPU. Got ") +
+    throw Error("unsupported_isa", std::string("SMALLWRIGHT_ISA must be ref, avx2, avx512, amx, neon or neon_i8mm and run on this CPU. Got ") +
                                        name + ": " + why + ". Unset it to use the best one.");
 }
 
@@ -75,11 +98,13 @@ const std::vector<Candidate>& candidates() {
         {"amx", &kernels_amx, features.amx, "this CPU or operating system has no AMX with 8-bit integers"},
         {"avx512", &kernels_avx512, features.avx512, "this CPU or operating system has no AVX-512 F/BW/DQ/VL with VNNI"},
         {"avx2", &kernels_avx2, features.avx2, "this CPU or operating system has no AVX2 with F16C and FMA"},
+        {"neon_i8mm", nullptr, false, "this is not an ARM CPU"},
         {"neon", nullptr, false, "this is not an ARM CPU"},
         {"ref", &kernels_ref, true, ""}};
 #elif defined(SW_NEON)
-    static const bool dots = has_dot_products();
-    static const std::vector<Candidate> all = {{"neon", &kernels_neon, dots, "this CPU has no dot products (asimddp)"},
+    static const Features features = detect();
+    static const std::vector<Candidate> all = {{"neon_i8mm", &kernels_neon_i8mm, features.i8mm, "this CPU has no matrix products of bytes (i8mm)"},
+                                               {"neon", &kernels_neon, features.dots, "this CPU has no dot products (asimddp)"},
                                                {"amx", nullptr, false, "this is not an x86-64 CPU"},
                                                {"avx512", nullptr, false, "this is not an x86-64 CPU"},
                                                {"avx2", nullptr, false, "this is not an x86-64 CPU"},
@@ -88,6 +113,7 @@ const std::vector<Candidate>& candidates() {
     static const std::vector<Candidate> all = {{"amx", nullptr, false, "this is not an x86-64 CPU"},
                                                {"avx512", nullptr, false, "this is not an x86-64 CPU"},
                                                {"avx2", nullptr, false, "this is not an x86-64 CPU"},
+                                               {"neon_i8mm", nullptr, false, "this is not an ARM CPU"},
                                                {"neon", nullptr, false, "this is not an ARM CPU"},
                                                {"ref", &kernels_ref, true, ""}};
 #endif

@@ -152,7 +152,10 @@ const Loops& select_loops(const char* kernels_name) {
     }
 #endif
 #if defined(__aarch64__)
-    if (name == "neon") return loops_neon;
+    if (name == "neon" || name == "neon_i8mm") {
+        select_kernels("neon");   // refuses where they cannot run
+        return loops_neon;
+    }
 #endif
     refuse(name, "unknown here");
 }
