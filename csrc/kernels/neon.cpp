@@ -115,7 +115,7 @@ void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, i
     constexpr size_t kAhead = 2048;   // bytes of prefetching: what memory delivers in the time of its latency
     const size_t blocks = (size_t)w.cols / kBlock, x_blocks = x.q_stride / kBlock;
     const uint8_t* panel = w.data + (size_t)p0 * w.panel_stride;
-    const uint16_t* scales = (const uint16_t*)(panel + blocks * block_bytes);
+    const uint16_t* scales = (const uint16_t*)(panel + w.scales_at);
     const uint16_t* minimums = scales + blocks * kPanel * scales_of_block(F);
     const int8_t* q = x.q + (size_t)t0 * x.q_stride;
     const float* x_scale = x.scale + (size_t)t0 * x_blocks;
