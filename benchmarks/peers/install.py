@@ -97,7 +97,7 @@ def compile_programs(layout: Layout) -> None:
     native: list[str | Path] = ["-O3", "-march=native", "-Wno-uninitialized", "-pthread"]
     options: dict[str, list[str | Path]] = {"sw_worker": ours, "llama_worker": [*llama], "probe": native}
     for name, words in options.items():
-        plain = [compiler, "-std=c++17", "-O2", "-Wall", "-Wextra", SOURCES / f"{name}.cpp"]
+        plain = [compiler, "-std=c++17", "-O3", "-Wall", "-Wextra", SOURCES / f"{name}.cpp"]
         run_logged([*plain, *words, "-o", layout.program(name)], log)
 
 
