@@ -16,8 +16,10 @@
 
 #include "engine/session.h"
 #include "fuzz/packages.h"
+#include "fuzz/random.h"
 
 using sw_fuzz::Bytes;
+using sw_fuzz::Random;
 
 extern "C" {
 // The sanitizers' own hook; absent without them.
@@ -30,23 +32,6 @@ const char* __asan_default_options() { return "allocator_may_return_null=1:max_a
 namespace {
 
 uint64_t current_round = 0;
-
-class Random {
-public:
-    explicit Random(uint64_t seed) : state_(seed) {}
-    uint64_t next() {   // splitmix64
-        uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
-    }
-    size_t below(size_t limit) { return limit ? static_cast<size_t>(next() % limit) : 0; }
-    template <class T>
-    const T& of(const std::vector<T>& items) { return items[below(items.size())]; }
-
-private:
-    uint64_t state_;
-};
 
 struct Span {
     size_t at;
