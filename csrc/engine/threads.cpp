@@ -25,7 +25,7 @@ inline void relax() {
 #endif
 }
 
-inline void worst_moment() {
+inline void may_lose_processor() {
 #if defined(SW_RACE)
     if (const auto pause = Threads::worst_moment.load(std::memory_order_relaxed)) pause();
 #endif
@@ -86,9 +86,9 @@ int Threads::take_from(Share& share, int thread) {
         // Read before the exchange: if it succeeds, the section was still open, so these belonged to it.
         const Call call = call_.load(std::memory_order_relaxed);
         void* const context = context_.load(std::memory_order_relaxed);
-        worst_moment();
+        may_lose_processor();
         if (!share.ticket.compare_exchange_weak(ticket, ticket + 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
-        worst_moment();
+        may_lose_processor();
         try {
             call(context, (int)(ticket & kField), thread);
         } catch (...) {   // out of memory, in the scratch of a kernel: the request fails, not the process
@@ -146,7 +146,7 @@ void Threads::work(int thread) {
     int idle = 0;
     while (!stopping_.load(std::memory_order_relaxed)) {
         if (const int taken = take_all(thread)) {
-            worst_moment();
+            may_lose_processor();
             done_.fetch_add(taken, std::memory_order_release);
             idle = 0;
         } else if (++idle < kSpinsBeforeYield) {

@@ -249,7 +249,7 @@ Bytes make_family(const std::string& name, int rotation) {
     }
     vector("output_norm", width);
     if (!gemma && name != "smollm3") matrix("output", width, tokens);   // the others take the token rows
-    if (name == "llama") vector("rope_freqs", query / 8);
+    if (name == "llama") writer.constant("rope_freqs.weight", 4.0f, query / 8);
     return writer.finish();
 }
 

@@ -53,15 +53,13 @@ public:
     }
     // Small random weights; `rows` 0 for a vector.
     void tensor(const std::string& name, sw::Type type, uint64_t width, uint64_t rows = 0) {
-        put_string(records_, name);
-        put(records_, uint32_t(rows ? 2 : 1));
-        put(records_, width);
-        if (rows) put(records_, rows);
-        put(records_, uint32_t(type));
-        data_.resize((data_.size() + kAlignment - 1) / kAlignment * kAlignment);
-        put(records_, uint64_t(data_.size()));
+        record(name, type, width, rows);
         fill(type, width * (rows ? rows : 1));
-        ++tensors_;
+    }
+    // A vector of one number.
+    void constant(const std::string& name, float value, uint64_t width) {
+        record(name, sw::Type::f32, width, 0);
+        for (uint64_t i = 0; i < width; ++i) put(data_, value);
     }
     Bytes finish() const {
         Bytes out{'G', 'G', 'U', 'F'};
@@ -84,6 +82,16 @@ private:
     static void put_string(Bytes& out, const std::string& text) {
         put(out, uint64_t(text.size()));
         out.insert(out.end(), text.begin(), text.end());
+    }
+    void record(const std::string& name, sw::Type type, uint64_t width, uint64_t rows) {
+        put_string(records_, name);
+        put(records_, uint32_t(rows ? 2 : 1));
+        put(records_, width);
+        if (rows) put(records_, rows);
+        put(records_, uint32_t(type));
+        data_.resize((data_.size() + kAlignment - 1) / kAlignment * kAlignment);
+        put(records_, uint64_t(data_.size()));
+        ++tensors_;
     }
     void start(const std::string& key, uint32_t type) {
         put_string(keys_, key);
