@@ -12,7 +12,7 @@ TORCH_PIP_ARGS ?=
 
 .PHONY: help
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 # PyTorch goes first and exactly pinned: a looser request can pull gigabytes of GPU packages.
 $(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(NATIVE)
@@ -53,14 +53,26 @@ SANITIZE_TESTS  = tests/attacks tests/parity/test_engine_bitstable.py tests/pari
 	tests/unit/test_run_package.py
 
 .PHONY: sanitize
-sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's tests, then 20,000 mutated files
+sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's tests, then 50,000 mutated files
 	cmake -S . -B build/sanitize $(SANITIZE) -DSMALLWRIGHT_FUZZ=ON -DSMALLWRIGHT_PYTHON=ON \
 		-DPython_EXECUTABLE=$(abspath $(BIN))/python -DSMALLWRIGHT_MODULE_DIR=$(SANITIZE_MODULE)
 	cmake --build build/sanitize -j 2
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 SMALLWRIGHT_TEST_ENGINE=$$(echo $(SANITIZE_MODULE)/_engine*.so) \
 		$(BIN)/python -m pytest $(SANITIZE_TESTS)
-	build/sanitize/sw-fuzz --rounds 20000
+	build/sanitize/sw-fuzz --rounds 50000
+
+THREAD_MODULE = $(CURDIR)/build/sanitize-threads/module
+THREAD_TESTS  = tests/parity/test_engine_bitstable.py tests/unit/test_run_package.py
+
+.PHONY: sanitize-threads
+sanitize-threads: $(STAMP) ## thread sanitizer: a million sections of a pool, sessions that share models, the engine's tests
+	cmake -S . -B build/sanitize-threads -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSMALLWRIGHT_SANITIZE=thread -DSMALLWRIGHT_FUZZ=ON \
+		-DSMALLWRIGHT_PYTHON=ON -DPython_EXECUTABLE=$(abspath $(BIN))/python -DSMALLWRIGHT_MODULE_DIR=$(THREAD_MODULE)
+	cmake --build build/sanitize-threads -j 2
+	build/sanitize-threads/sw-race
+	LD_PRELOAD="$$($(CXX) -print-file-name=libtsan.so)" SMALLWRIGHT_TEST_ENGINE=$$(echo $(THREAD_MODULE)/_engine*.so) \
+		$(BIN)/python -m pytest $(THREAD_TESTS)
 
 .PHONY: bench
 bench: $(STAMP) ## measure: latency of the engine beside PyTorch, on a model made on the spot

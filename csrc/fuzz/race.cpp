@@ -2,6 +2,9 @@
 // First the pool of threads alone: short sections in which every task must run exactly once, while threads fall asleep
 // at the worst moments. Then many sessions on shared models: what each answers must be the bits of one thread alone.
 // Enters: sections, rounds, a seed. Leaves: status 1 and one line when anything differs.
+#include <signal.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,7 +12,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -30,24 +32,34 @@ namespace {
     std::exit(1);
 }
 
+// A thread that waits for another one for ever is a finding too.
+constexpr unsigned kPatienceSeconds = 300;
+
+void tell_waiting(int) {
+    static const char line[] = "sw-race: a pass must end. Got none within five minutes\n";
+    if (write(STDERR_FILENO, line, sizeof line - 1) < 0) _exit(2);
+    _exit(1);
+}
+
 // ---- the pool alone
 
 // One in this many worst moments, a thread is gone for as long as another program may have its core.
-constexpr uint64_t kRarely = 20000;
+constexpr size_t kRarely = 4000;
 
 void fall_asleep() {
     static std::atomic<uint64_t> seeds{0};
     static thread_local Random random(seeds.fetch_add(1, std::memory_order_relaxed));
     const size_t draw = random.below(kRarely);
-    if (draw == 0) std::this_thread::sleep_for(std::chrono::microseconds(20 + random.below(2000)));
+    if (draw == 0) std::this_thread::sleep_for(std::chrono::microseconds(1 + random.below(200)));
     else if (draw < 20) std::this_thread::yield();
 }
 
 class Sections {
 public:
-    Sections(int count, uint64_t seed) : pool_(count), random_(seed), runs_(3 * sw::Threads::kMostTasks) {}
+    Sections(int count, uint64_t seed) : pool_(count), random_(seed), odd_runs_(3 * sw::Threads::kMostTasks), even_runs_(odd_runs_) {}
 
     void run_pass() {
+        alarm(kPatienceSeconds);
         const sw::Threads::Pass pass(pool_);
         for (size_t i = 0, sections = 1 + random_.below(3000); i < sections; ++i) run_section();
     }
@@ -63,29 +75,48 @@ private:
         int tasks = static_cast<int>(1 + random_.below(24));
         if (random_.below(200000) == 0) tasks = sw::Threads::kMostTasks * 2 + 5;
         const int thrower = random_.below(500) == 0 ? static_cast<int>(random_.below(static_cast<size_t>(tasks))) : -1;
-        const uint64_t salt = sections_;
-        bool thrown = false;
-        try {
-            // `runs_` has no atomics: a task that runs twice, or after the section, is a data race.
-            pool_.run(tasks, [this, salt, thrower](int task, int thread) {
-                if (thread < 0 || thread >= pool_.count()) fail("a task ran in a thread that is not there");
-                runs_[static_cast<size_t>(task)] += salt;
-                if (task == thrower) throw std::runtime_error("asked for");
-            });
-        } catch (const std::runtime_error&) {
-            thrown = true;
-        }
-        // A pool of one thread stops at the task that throws; the others do all, or none would know what was done.
+        const bool thrown = sections_ % 2 ? !finishes(tasks, thrower, odd_runs_) : !finishes_backwards(tasks, thrower, even_runs_);
         if (thrown != (thrower >= 0)) fail("what a task throws must reach the caller. It did not");
-        for (int task = 0; task < tasks; ++task) {
-            if (!thrown && runs_[static_cast<size_t>(task)] != salt) fail("a task must run exactly once. Section " + std::to_string(sections_) + ", task " + std::to_string(task));
-            runs_[static_cast<size_t>(task)] = 0;
+        check_runs(sections_ % 2 ? odd_runs_ : even_runs_, tasks, thrown);
+        check_runs(sections_ % 2 ? even_runs_ : odd_runs_, 0, false);
+    }
+    // Two functions, so that a thread that is late by a section runs the wrong one. `runs` has no atomics: a task that runs
+    // twice at once, or after its section, is a data race.
+    bool finishes(int tasks, int thrower, std::vector<uint64_t>& runs) {
+        try {
+            pool_.run(tasks, [&, this](int task, int thread) { do_task(runs[static_cast<size_t>(task)], task == thrower, thread); });
+        } catch (const std::runtime_error&) {
+            return false;
+        }
+        return true;
+    }
+    bool finishes_backwards(int tasks, int thrower, std::vector<uint64_t>& runs) {
+        const int last = tasks - 1;
+        try {
+            pool_.run(tasks, [&, this](int task, int thread) { do_task(runs[static_cast<size_t>(last - task)], last - task == thrower, thread); });
+        } catch (const std::runtime_error&) {
+            return false;
+        }
+        return true;
+    }
+    void do_task(uint64_t& runs, bool throws, int thread) {
+        if (thread < 0 || thread >= pool_.count()) fail("a task ran in a thread that is not there");
+        runs += sections_;
+        if (throws) throw std::runtime_error("asked for");
+    }
+    // A pool of one thread stops at the task that throws; the others do all, or none would know what was done.
+    void check_runs(std::vector<uint64_t>& runs, int tasks, bool thrown) {
+        for (int task = 0; task < std::max(tasks, 32); ++task) {
+            uint64_t& found = runs[static_cast<size_t>(task)];
+            if (!thrown && found != (task < tasks ? sections_ : 0))
+                fail("a task must run exactly once, in its section. Section " + std::to_string(sections_) + ", task " + std::to_string(task));
+            found = 0;
         }
     }
 
     sw::Threads pool_;
     Random random_;
-    std::vector<uint64_t> runs_;
+    std::vector<uint64_t> odd_runs_, even_runs_;
     uint64_t sections_ = 0;
 };
 
@@ -205,6 +236,7 @@ void append_pieces(sw::Session& session, const Subject& subject, Random& random)
 void use_sessions(const std::vector<Subject>& subjects, uint64_t rounds, uint64_t seed) {
     Random random(seed);
     for (uint64_t round = 0; round < rounds; ++round) {
+        alarm(kPatienceSeconds);
         const Subject& subject = random.of(subjects);
         const sw::Model& model = random.below(3) == 0 ? *subject.in_place : *subject.packed;
         sw::Session session(model, static_cast<int>(1 + random.below(4)), 16);
@@ -231,7 +263,7 @@ void test_sessions(uint64_t rounds, uint64_t seed) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    uint64_t sections = 1000000, rounds = 400, seed = 0;
+    uint64_t sections = 250000, rounds = 200, seed = 0;
     for (int i = 1; i < argc; ++i) {
         const std::string name = argv[i];
         uint64_t* number = name == "--sections" ? &sections : name == "--rounds" ? &rounds : name == "--seed" ? &seed : nullptr;
@@ -241,6 +273,7 @@ int main(int argc, char** argv) {
         }
         *number = std::strtoull(argv[++i], nullptr, 10);
     }
+    signal(SIGALRM, tell_waiting);
     try {
         test_pool(sections, seed);
         test_sessions(rounds, seed);
