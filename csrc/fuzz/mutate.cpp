@@ -166,8 +166,9 @@ void shift(Bytes& data, size_t limit, Random& random) {
 }
 
 void mutate(Bytes& data, const Layout& layout, Random& random) {
-    for (size_t i = 0, count = 1 + random.below(3); i < count; ++i) {
-        switch (random.below(14)) {
+    // One change in half of the files: more of them get past the reader, to what is behind it.
+    for (size_t i = 0, count = random.below(2) ? 1 : 1 + random.below(3); i < count; ++i) {
+        switch (random.below(18)) {
             case 0: flip_bits(data, data.size(), random); break;
             case 1: flip_bits(data, layout.header_end, random); break;
             case 2: truncate(data, layout, random); break;
@@ -179,8 +180,12 @@ void mutate(Bytes& data, const Layout& layout, Random& random) {
             case 8: change_number(data, layout.values, random); break;
             case 9: edit_text(data, layout.texts, false, random); break;
             case 10: edit_text(data, layout.long_texts, false, random); break;
-            case 11: edit_text(data, layout.long_texts, true, random); break;
-            case 12: poison_weights(data, layout.header_end, random); break;
+            case 11:
+            case 12: edit_text(data, layout.long_texts, true, random); break;
+            case 13:
+            case 14: change_number(data, layout.values, random); break;
+            case 15:
+            case 16: poison_weights(data, layout.header_end, random); break;
             default: shift(data, layout.header_end, random);
         }
     }
@@ -246,12 +251,14 @@ std::string try_file(const Bytes& data, bool in_place, Random& random) {
     return "answered";
 }
 
+// Names as often as they are to be drawn.
 std::vector<std::string> runnable_kernels() {
     std::vector<std::string> out;
     for (const char* name : {"amx", "avx512", "avx2", "neon", "ref"}) {
         try {
             sw::select_kernels(name);
-            out.emplace_back(name);
+            const bool slow = std::strcmp(name, "ref") == 0;   // and without vectors, whose reads are the wide ones
+            out.insert(out.end(), slow ? 1 : 3, name);
         } catch (const sw::Error&) {   // not on this machine
         }
     }

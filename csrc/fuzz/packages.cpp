@@ -207,7 +207,8 @@ Bytes make_decoder(sw::Type type) {
 Bytes make_family(const std::string& name, int rotation) {
     static const sw::Type wide[] = {sw::Type::q4_k, sw::Type::q5_k, sw::Type::q6_k, sw::Type::bf16, sw::Type::iq4_nl};
     static const sw::Type narrow[] = {sw::Type::q4_1, sw::Type::q5_0, sw::Type::q5_1, sw::Type::iq4_nl, sw::Type::q8_0, sw::Type::f16};
-    constexpr uint32_t width = 256, query = 64, feedforward = 64, layers = 4;
+    constexpr uint32_t width = 256, query = 32, feedforward = 32;
+    const uint32_t layers = name == "smollm3" ? 4 : 2;   // of which every fourth, or second, is of another kind
     const bool gemma = name == "gemma2" || name == "gemma3", bytes = name == "smollm3" || name == "qwen2" || name == "qwen3";
     Writer writer;
     const auto matrix = [&](const std::string& tensor, uint64_t columns, uint64_t rows) {
