@@ -60,6 +60,7 @@ sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's t
 	LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libubsan.so)" \
 		ASAN_OPTIONS=detect_leaks=0 SMALLWRIGHT_TEST_ENGINE=$$(echo $(SANITIZE_MODULE)/_engine*.so) \
 		$(BIN)/python -m pytest $(SANITIZE_TESTS)
+	ASAN_OPTIONS=handle_segv=0 build/sanitize/sw-edges
 	build/sanitize/sw-fuzz --rounds 50000
 
 # Python and its libraries are not instrumented: the sanitizer knows nothing of their locks, so it tells of the engine alone.
