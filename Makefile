@@ -47,9 +47,9 @@ check: $(STAMP) ## lint, format, types, import rules
 # The sanitizers' runtime must be in a process from its start. Python itself never frees all it holds: no leak check there.
 SANITIZE        = -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSMALLWRIGHT_SANITIZE=address,undefined
 SANITIZE_MODULE = $(CURDIR)/build/sanitize/module
-SANITIZE_TESTS  = tests/attacks tests/parity/test_engine_bitstable.py tests/parity/test_engine_native_keys.py \
+SANITIZE_TESTS  = tests/attacks tests/parity/test_engine_bitstable.py tests/parity/test_engine_in_place.py tests/parity/test_engine_native_keys.py \
 	tests/parity/test_engine_own_spec.py tests/parity/test_package_engine.py tests/properties/test_blocks.py \
-	tests/properties/test_kernels.py tests/properties/test_native_tokenizer.py tests/unit/test_measure.py \
+	tests/parity/test_sentencepiece.py tests/properties/test_kernels.py tests/properties/test_native_tokenizer.py tests/unit/test_measure.py \
 	tests/unit/test_run_package.py
 
 .PHONY: sanitize
