@@ -34,12 +34,12 @@ public:
     using sw::Error::Error;
 };
 
-std::shared_ptr<Model> open_model(const std::string& path) {
+std::shared_ptr<Model> open_model(const std::string& path, bool in_place) {
     auto out = std::make_shared<Model>();
     nb::gil_scoped_release release;
     sw::select_kernels();   // not the file's fault: stays an EngineError
     try {
-        out->model = sw::Model::open(path);
+        out->model = sw::Model::open(path, in_place);
     } catch (const sw::Error& error) {
         throw BadPackage(error.kind(), error.what());
     }
@@ -161,7 +161,7 @@ NB_MODULE(_engine, m) {
         .def("encode", [](const Model& self, const std::string& text, bool add_special) { return self.model->tokenizer().encode(text, add_special); },
              nb::arg("text"), nb::arg("add_special") = true)
         .def("decode", &decode, nb::arg("tokens"));
-    m.def("open", &open_model, nb::arg("path"));
+    m.def("open", &open_model, nb::arg("path"), nb::arg("in_place") = false);
 
     nb::class_<Session>(m, "Session")
         .def("__init__", [](Session* self, std::shared_ptr<Model> model, int threads, int kv_bits) {

@@ -26,6 +26,7 @@ const char* const kUsage =
     "  --top-p P          sample among the likeliest that together have probability P (1)\n"
     "  --seed N           of the sampling (0)\n"
     "  --threads N        0: all cores (0)\n"
+    "  --in-place         leave the weights in the file: less memory, slower\n"
     "  --json             one JSON object a line\n"
     "  --version, --help\n"
     "\n"
@@ -35,6 +36,7 @@ const char* const kUsage =
 struct Options {
     std::string file, text;
     bool has_text = false, json = false;
+    sw_model_options model{0};
     long top = 1, threads = 0;
     sw_sampling sampling{128, 0.0f, 0, 1.0f, 0};
 };
@@ -86,8 +88,9 @@ Options parse(int argc, char** argv) {
             std::printf("sw-run %s (%s)\n", sw_version(), sw_isa());
             std::exit(0);
         }
-        if (name == "--json") {
-            options.json = true;
+        if (name == "--json" || name == "--in-place") {
+            if (name == "--json") options.json = true;
+            else options.model.in_place = 1;
             continue;
         }
         const size_t equals = name.find('=');
@@ -182,7 +185,7 @@ int main(int argc, char** argv) {
     const Options options = parse(argc, argv);
     sw_model* model = nullptr;
     sw_session* session = nullptr;
-    check(sw_model_open(options.file.c_str(), &model));
+    check(sw_model_open_with(options.file.c_str(), &options.model, &model));
     check(sw_session_open(model, (int32_t)options.threads, 16, &session));
     const auto answer = [&](const std::string& text) {
         if (sw_model_task(model) == SW_TASK_CLASSIFY) classify(model, session, options, text);

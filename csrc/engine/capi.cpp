@@ -72,11 +72,16 @@ const char* sw_isa(void) {
 const char* sw_last_error_kind(void) { return last_kind.c_str(); }
 const char* sw_last_error(void) { return last_message.c_str(); }
 
-sw_status sw_model_open(const char* path, sw_model** out) {
+sw_status sw_model_open(const char* path, sw_model** out) { return sw_model_open_with(path, nullptr, out); }
+
+sw_status sw_model_open_with(const char* path, const sw_model_options* options, sw_model** out) {
     return guarded([&] {
         need(path && out, "sw_model_open needs a path and a place for the model. Got NULL.");
         *out = nullptr;
-        auto model = sw::Model::open(path);
+        const int32_t in_place = options ? options->in_place : 0;
+        if (in_place != 0 && in_place != 1)
+            throw sw::Error("bad_argument", "in_place must be 0 or 1. Got " + std::to_string(in_place) + ".");
+        auto model = sw::Model::open(path, in_place == 1);
         *out = new sw_model{std::move(model)};
     });
 }

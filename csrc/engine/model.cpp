@@ -63,8 +63,8 @@ std::unique_ptr<Model> Model::open(const std::string& path, bool in_place) {
     return std::unique_ptr<Model>(new Model(File::open(path), in_place));
 }
 
-std::unique_ptr<Model> Model::parse(const uint8_t* bytes, uint64_t size_bytes) {
-    return std::unique_ptr<Model>(new Model(File::parse(bytes, size_bytes), false));
+std::unique_ptr<Model> Model::parse(const uint8_t* bytes, uint64_t size_bytes, bool in_place) {
+    return std::unique_ptr<Model>(new Model(File::parse(bytes, size_bytes), in_place));
 }
 
 Model::Model(File file, bool in_place) : file_(std::move(file)), kernels_(select_kernels()), spec_(ModelSpec::read(file_)) {

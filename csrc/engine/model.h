@@ -20,7 +20,7 @@ public:
     // "bad_vocabulary", "unsupported_isa".
     // in_place: weights stay in the file and are packed as they are used. Less memory, no loading, slower.
     static std::unique_ptr<Model> open(const std::string& path, bool in_place = false);
-    static std::unique_ptr<Model> parse(const uint8_t* bytes, uint64_t size_bytes);   // borrows memory (fuzzing)
+    static std::unique_ptr<Model> parse(const uint8_t* bytes, uint64_t size_bytes, bool in_place = false);   // borrows memory (fuzzing)
 
     const ModelSpec& spec() const { return spec_; }
     const Kernels& kernels() const { return kernels_; }

@@ -1,5 +1,5 @@
-// sw-fuzz: opens thousands of mutated packages and asks each that opens a question. Deterministic: the same seed and
-// round give the same bytes. Made for the sanitizers; without them it is a quick test that nothing crashes.
+// sw-fuzz: opens thousands of mutated packages, half of them in place, and asks each that opens a question, with any of
+// the kernels that run here. Deterministic: the same seed and round give the same bytes. Made for the sanitizers; without them it is a quick test that nothing crashes.
 // Enters: rounds, a seed, packages (or the built-in ones). Leaves: a count of outcomes; status 1 when an outcome has no
 // name. A crash names its round, which --first ROUND --rounds 1 plays again.
 #include <algorithm>
@@ -16,8 +16,10 @@
 
 #include "engine/session.h"
 #include "fuzz/packages.h"
+#include "fuzz/random.h"
 
 using sw_fuzz::Bytes;
+using sw_fuzz::Random;
 
 extern "C" {
 // The sanitizers' own hook; absent without them.
@@ -30,23 +32,6 @@ const char* __asan_default_options() { return "allocator_may_return_null=1:max_a
 namespace {
 
 uint64_t current_round = 0;
-
-class Random {
-public:
-    explicit Random(uint64_t seed) : state_(seed) {}
-    uint64_t next() {   // splitmix64
-        uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
-    }
-    size_t below(size_t limit) { return limit ? static_cast<size_t>(next() % limit) : 0; }
-    template <class T>
-    const T& of(const std::vector<T>& items) { return items[below(items.size())]; }
-
-private:
-    uint64_t state_;
-};
 
 struct Span {
     size_t at;
@@ -181,8 +166,9 @@ void shift(Bytes& data, size_t limit, Random& random) {
 }
 
 void mutate(Bytes& data, const Layout& layout, Random& random) {
-    for (size_t i = 0, count = 1 + random.below(3); i < count; ++i) {
-        switch (random.below(14)) {
+    // One change in half of the files: more of them get past the reader, to what is behind it.
+    for (size_t i = 0, count = random.below(2) ? 1 : 1 + random.below(3); i < count; ++i) {
+        switch (random.below(18)) {
             case 0: flip_bits(data, data.size(), random); break;
             case 1: flip_bits(data, layout.header_end, random); break;
             case 2: truncate(data, layout, random); break;
@@ -194,8 +180,12 @@ void mutate(Bytes& data, const Layout& layout, Random& random) {
             case 8: change_number(data, layout.values, random); break;
             case 9: edit_text(data, layout.texts, false, random); break;
             case 10: edit_text(data, layout.long_texts, false, random); break;
-            case 11: edit_text(data, layout.long_texts, true, random); break;
-            case 12: poison_weights(data, layout.header_end, random); break;
+            case 11:
+            case 12: edit_text(data, layout.long_texts, true, random); break;
+            case 13:
+            case 14: change_number(data, layout.values, random); break;
+            case 15:
+            case 16: poison_weights(data, layout.header_end, random); break;
             default: shift(data, layout.header_end, random);
         }
     }
@@ -212,7 +202,9 @@ std::string random_text(Random& random) {
 void converse(const sw::Model& model, Random& random) {
     sw::Session session(model, 1, random.below(2) ? 32 : 16);
     const int32_t vocabulary = model.spec().vocabulary;
-    const std::vector<int32_t> tokens{0, vocabulary - 1, 0};
+    // From 7 on, the rows of a pass are enough for the kernels that take many at once.
+    std::vector<int32_t> tokens(std::min<size_t>(3 + random.below(18), static_cast<size_t>(model.spec().context)), 0);
+    tokens.back() = vocabulary - 1;
     std::vector<float> logits(tokens.size() * static_cast<size_t>(model.outputs()));
     if (model.spec().classifier) {
         const size_t offsets[] = {0, tokens.size()};
@@ -220,6 +212,7 @@ void converse(const sw::Model& model, Random& random) {
     } else {
         session.append(tokens.data(), tokens.size(), true, logits.data());
         session.truncate(1);
+        if (model.spec().context > 1) session.append(tokens.data(), 1, false, logits.data());
     }
     const std::string text = random_text(random);
     std::vector<int32_t> found = model.tokenizer().encode(text, random.below(2) != 0);
@@ -239,7 +232,7 @@ void converse(const sw::Model& model, Random& random) {
 }
 
 // "answered", or the kind of the error that says why not.
-std::string try_file(const Bytes& data, Random& random) {
+std::string try_file(const Bytes& data, bool in_place, Random& random) {
     // A block of exactly the file's size: the sanitizer sees the first byte that is read beyond it.
     void* block = nullptr;
     if (posix_memalign(&block, 64, std::max<size_t>(1, data.size())) != 0) throw std::bad_alloc();
@@ -247,7 +240,7 @@ std::string try_file(const Bytes& data, Random& random) {
     if (!data.empty()) std::memcpy(block, data.data(), data.size());
     std::string place = "file: ";
     try {
-        const auto model = sw::Model::parse(static_cast<const uint8_t*>(block), data.size());
+        const auto model = sw::Model::parse(static_cast<const uint8_t*>(block), data.size(), in_place);
         place = "request: ";
         converse(*model, random);
     } catch (const sw::Error& error) {
@@ -256,6 +249,20 @@ std::string try_file(const Bytes& data, Random& random) {
         return place + "out_of_memory";
     }
     return "answered";
+}
+
+// Names as often as they are to be drawn.
+std::vector<std::string> runnable_kernels() {
+    std::vector<std::string> out;
+    for (const char* name : {"amx", "avx512", "avx2", "neon", "ref"}) {
+        try {
+            sw::select_kernels(name);
+            const bool slow = std::strcmp(name, "ref") == 0;   // and without vectors, whose reads are the wide ones
+            out.insert(out.end(), slow ? 1 : 3, name);
+        } catch (const sw::Error&) {   // not on this machine
+        }
+    }
+    return out;
 }
 
 void tell_round() { std::fprintf(stderr, "sw-fuzz: in round %llu\n", static_cast<unsigned long long>(current_round)); }
@@ -292,13 +299,14 @@ int main(int argc, char** argv) {
     std::vector<Layout> layouts;
     for (const Bytes& package : packages) {
         Random random(seed);
-        const std::string outcome = try_file(package, random);   // before the walk, which trusts the file
+        const std::string outcome = try_file(package, false, random);   // before the walk, which trusts the file
         if (outcome.compare(0, 5, "file:") == 0) {   // a text may be refused (empty, for example), the file may not
             std::fprintf(stderr, "sw-fuzz: the packages to mutate must be valid. Got '%s' from number %zu.\n", outcome.c_str(), layouts.size());
             return 2;
         }
         layouts.push_back(Walker(package).layout);
     }
+    const std::vector<std::string> isas = runnable_kernels();
     std::map<std::string, uint64_t> outcomes;
     double slowest = 0;
     uint64_t slowest_round = 0;
@@ -310,7 +318,8 @@ int main(int argc, char** argv) {
         mutate(data, layouts[which], random);
         const auto start = std::chrono::steady_clock::now();
         try {
-            ++outcomes[try_file(data, random)];
+            setenv("SMALLWRIGHT_ISA", random.of(isas).c_str(), 1);
+            ++outcomes[try_file(data, round / packages.size() % 2 == 1, random)];
         } catch (const std::exception& error) {
             std::fprintf(stderr, "sw-fuzz: round %llu of seed %llu: %s\n", static_cast<unsigned long long>(round),
                          static_cast<unsigned long long>(seed), error.what());

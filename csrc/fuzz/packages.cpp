@@ -1,134 +1,16 @@
-// A GGUF writer of a hundred lines, independent of the reader and of the Python package, and the models of make_packages in it.
+// Every model has the smallest sizes that its types of tensor allow: a fuzzer's speed is the number of its questions.
 #include "fuzz/packages.h"
 
 #include <cstdio>
-#include <cstring>
 #include <string>
 #include <utility>
 
-#include "file/gguf.h"
 #include "file/utf8.h"
+#include "fuzz/writer.h"
 
 namespace sw_fuzz {
 
 namespace {
-
-constexpr uint64_t kAlignment = 64;
-enum Value : uint32_t { kU32 = 4, kF32 = 6, kBool = 7, kString = 8, kArray = 9 };
-
-class Writer {
-public:
-    void text(const std::string& key, const std::string& value) {
-        start(key, kString);
-        put_string(keys_, value);
-    }
-    void number(const std::string& key, uint32_t value) {
-        start(key, kU32);
-        put(keys_, value);
-    }
-    void real(const std::string& key, float value) {
-        start(key, kF32);
-        put(keys_, value);
-    }
-    void flag(const std::string& key, bool value) {
-        start(key, kBool);
-        put(keys_, uint8_t(value));
-    }
-    void texts(const std::string& key, const std::vector<std::string>& values) {
-        start(key, kArray);
-        put(keys_, uint32_t(kString));
-        put(keys_, uint64_t(values.size()));
-        for (const std::string& value : values) put_string(keys_, value);
-    }
-    void numbers(const std::string& key, const std::vector<uint32_t>& values) {
-        start(key, kArray);
-        put(keys_, uint32_t(kU32));
-        put(keys_, uint64_t(values.size()));
-        for (const uint32_t value : values) put(keys_, value);
-    }
-    void reals(const std::string& key, const std::vector<float>& values) {
-        start(key, kArray);
-        put(keys_, uint32_t(kF32));
-        put(keys_, uint64_t(values.size()));
-        for (const float value : values) put(keys_, value);
-    }
-    // Small random weights; `rows` 0 for a vector.
-    void tensor(const std::string& name, sw::Type type, uint64_t width, uint64_t rows = 0) {
-        put_string(records_, name);
-        put(records_, uint32_t(rows ? 2 : 1));
-        put(records_, width);
-        if (rows) put(records_, rows);
-        put(records_, uint32_t(type));
-        data_.resize((data_.size() + kAlignment - 1) / kAlignment * kAlignment);
-        put(records_, uint64_t(data_.size()));
-        fill(type, width * (rows ? rows : 1));
-        ++tensors_;
-    }
-    Bytes finish() const {
-        Bytes out{'G', 'G', 'U', 'F'};
-        put(out, uint32_t(3));
-        put(out, tensors_);
-        put(out, key_count_);
-        out.insert(out.end(), keys_.begin(), keys_.end());
-        out.insert(out.end(), records_.begin(), records_.end());
-        out.resize((out.size() + kAlignment - 1) / kAlignment * kAlignment);
-        out.insert(out.end(), data_.begin(), data_.end());
-        return out;
-    }
-
-private:
-    template <class T>
-    static void put(Bytes& out, T value) {
-        const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-        out.insert(out.end(), bytes, bytes + sizeof value);
-    }
-    static void put_string(Bytes& out, const std::string& text) {
-        put(out, uint64_t(text.size()));
-        out.insert(out.end(), text.begin(), text.end());
-    }
-    void start(const std::string& key, uint32_t type) {
-        put_string(keys_, key);
-        put(keys_, type);
-        ++key_count_;
-    }
-    uint32_t next() {
-        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
-        return uint32_t(state_ >> 33);
-    }
-    void fill(sw::Type type, uint64_t count) {
-        const auto half = [this] { put(data_, uint16_t(0x2800 | (next() & 0x83ff))); };   // about +-0.04
-        if (type == sw::Type::f32) {
-            for (uint64_t i = 0; i < count; ++i) put(data_, float(int32_t(next() % 2001) - 1000) / 4000.0f);
-        } else if (type == sw::Type::f16) {
-            for (uint64_t i = 0; i < count; ++i) half();
-        } else if (type == sw::Type::bf16) {
-            for (uint64_t i = 0; i < count; ++i) put(data_, uint16_t(0x3d00 | (next() & 0x80ff)));
-        } else {
-            fill_blocks(type, count);
-        }
-    }
-    // Random bytes, but for the scales: f16, at the end of a block of q6_k and at the beginning of the others, which may
-    // have a second one for the minima.
-    void fill_blocks(sw::Type type, uint64_t count) {
-        const sw::Layout& layout = sw::layout_of(type);
-        const bool minimum = type == sw::Type::q4_1 || type == sw::Type::q5_1 || type == sw::Type::q4_k || type == sw::Type::q5_k;
-        // The K types multiply two scales.
-        const uint16_t small = layout.block == 256 ? 0x0c00 : 0x2800;
-        for (uint64_t block = 0; block < count / layout.block; ++block) {
-            const size_t at = data_.size();
-            for (uint64_t i = 0; i < layout.block_bytes; ++i) put(data_, uint8_t(next()));
-            for (int i = 0; i < (minimum ? 2 : 1); ++i) {
-                const auto half = uint16_t(small | (next() & 0x83ff));
-                std::memcpy(data_.data() + at + (type == sw::Type::q6_k ? 208 : 2 * i), &half, sizeof half);
-            }
-        }
-    }
-
-    Bytes keys_, records_, data_;
-    uint64_t tensors_ = 0;
-    uint64_t key_count_ = 0;
-    uint64_t state_ = 7;
-};
 
 // GPT-2's spelling of the 256 bytes.
 std::vector<std::string> byte_tokens() {
@@ -142,7 +24,8 @@ std::vector<std::string> byte_tokens() {
     return out;
 }
 
-// Returns the number of tokens.
+// The following return the number of tokens.
+
 uint32_t add_bpe(Writer& writer, const std::string& pre, const std::string& spec) {
     std::vector<std::string> tokens = byte_tokens();
     std::vector<std::string> merges;
@@ -168,7 +51,7 @@ uint32_t add_bpe(Writer& writer, const std::string& pre, const std::string& spec
     return end + 1;
 }
 
-uint32_t add_wordpiece(Writer& writer) {
+uint32_t add_wordpiece(Writer& writer, bool ours) {
     std::vector<std::string> tokens{"[PAD]", "[UNK]", "[CLS]", "[SEP]"};
     std::vector<uint32_t> types(4, 3);
     for (const char* piece : {"turn", "on", "off", "light", "the", ".", "!", "\xe4\xbd\xa0"}) tokens.push_back(std::string("\xe2\x96\x81") + piece);
@@ -180,7 +63,11 @@ uint32_t add_wordpiece(Writer& writer) {
     writer.text("tokenizer.ggml.model", "bert");
     writer.texts("tokenizer.ggml.tokens", tokens);
     writer.numbers("tokenizer.ggml.token_type", types);
-    writer.text("smallwright.tokenizer",
+    const std::pair<const char*, uint32_t> special[] = {{"padding", 0}, {"unknown", 1}, {"cls", 2}, {"seperator", 3}, {"bos", 2}};
+    for (const auto& [name, token] : special)
+        if (!ours) writer.number(std::string("tokenizer.ggml.") + name + "_token_id", token);
+    if (ours)
+        writer.text("smallwright.tokenizer",
                 "{\"model\":\"wordpiece\",\"lowercase\":true,\"strip_accents\":true,\"clean_text\":true,\"split_cjk\":true,"
                 "\"max_word_chars\":50,\"unknown\":1,\"prefix\":[2],\"suffix\":[3],\"special\":[0,1,2,3],\"literal\":[],\"split\":null}");
     return static_cast<uint32_t>(tokens.size());
@@ -210,21 +97,7 @@ uint32_t add_sentencepiece(Writer& writer) {
 constexpr uint32_t kWidth = 32;
 constexpr uint32_t kFeedForward = 64;
 
-Bytes make_encoder(sw::Type type) {
-    Writer writer;
-    writer.text("general.architecture", "smallwright");
-    writer.number("general.alignment", kAlignment);
-    const uint32_t tokens = add_wordpiece(writer);
-    writer.text("smallwright.model",
-                "{\"width\":32,\"context\":24,\"causal\":false,\"rotary_base\":null,"
-                "\"embedding\":{\"vocabulary\":" + std::to_string(tokens) + ",\"positions\":24,\"token_types\":2,\"norm\":true},"
-                "\"layers\":[{\"mixer\":{\"kind\":\"attention\",\"heads\":2,\"key_value_heads\":2,\"head_width\":16,\"bias\":true,"
-                "\"output_bias\":true,\"qk_norm\":false},\"feedforward\":{\"kind\":\"plain\",\"width\":64,\"activation\":\"gelu\",\"bias\":true}}],"
-                "\"norm\":{\"kind\":\"layer\",\"placement\":\"post\",\"epsilon\":1e-12},"
-                "\"heads\":{\"intent\":{\"kind\":\"classifier\",\"pooling\":\"mean\",\"pooler\":true,\"output_bias\":true,\"tied\":false,"
-                "\"labels\":[\"on\",\"off\",\"other\"]}}}");
-    writer.text("smallwright.task", "{\"kind\":\"classify\",\"head\":\"intent\"}");
-    writer.real("smallwright.calibration.temperature", 1.25f);
+void add_encoder_tensors(Writer& writer, sw::Type type, uint32_t tokens) {
     const sw::Type plain = sw::Type::f32;
     writer.tensor("token_embd.weight", type, kWidth, tokens);
     writer.tensor("position_embd.weight", plain, kWidth, 24);
@@ -241,12 +114,31 @@ Bytes make_encoder(sw::Type type) {
     writer.tensor("blk.0.ffn_down.bias", plain, kWidth);
     writer.tensor("cls.output.weight", type, kWidth, 3);
     writer.tensor("cls.output.bias", plain, 3);
+}
+
+Bytes make_encoder(sw::Type type) {
+    Writer writer;
+    writer.text("general.architecture", "smallwright");
+    writer.number("general.alignment", kAlignment);
+    const uint32_t tokens = add_wordpiece(writer, true);
+    writer.text("smallwright.model",
+                "{\"width\":32,\"context\":24,\"causal\":false,\"rotary_base\":null,"
+                "\"embedding\":{\"vocabulary\":" + std::to_string(tokens) + ",\"positions\":24,\"token_types\":2,\"norm\":true},"
+                "\"layers\":[{\"mixer\":{\"kind\":\"attention\",\"heads\":2,\"key_value_heads\":2,\"head_width\":16,\"bias\":true,"
+                "\"output_bias\":true,\"qk_norm\":false},\"feedforward\":{\"kind\":\"plain\",\"width\":64,\"activation\":\"gelu\",\"bias\":true}}],"
+                "\"norm\":{\"kind\":\"layer\",\"placement\":\"post\",\"epsilon\":1e-12},"
+                "\"heads\":{\"intent\":{\"kind\":\"classifier\",\"pooling\":\"mean\",\"pooler\":true,\"output_bias\":true,\"tied\":false,"
+                "\"labels\":[\"on\",\"off\",\"other\"]}}}");
+    writer.text("smallwright.task", "{\"kind\":\"classify\",\"head\":\"intent\"}");
+    writer.real("smallwright.calibration.temperature", 1.25f);
+    add_encoder_tensors(writer, type, tokens);
     return writer.finish();
 }
 
-void add_decoder_tensors(Writer& writer, sw::Type type, uint32_t tokens) {
+void add_decoder_tensors(Writer& writer, sw::Type type, uint32_t tokens, int layers) {
     writer.tensor("token_embd.weight", type, kWidth, tokens);
-    for (const std::string block : {"blk.0.", "blk.1."}) {
+    for (int layer = 0; layer < layers; ++layer) {
+        const std::string block = "blk." + std::to_string(layer) + ".";
         writer.tensor(block + "attn_norm.weight", sw::Type::f32, kWidth);
         writer.tensor(block + "attn_q.weight", type, kWidth, kWidth);
         writer.tensor(block + "attn_k.weight", type, kWidth, kWidth / 2);
@@ -260,6 +152,42 @@ void add_decoder_tensors(Writer& writer, sw::Type type, uint32_t tokens) {
     writer.tensor("output_norm.weight", sw::Type::f32, kWidth);
 }
 
+// An ordinary file of the BERT family, without any key of ours.
+Bytes make_native_encoder() {
+    Writer writer;
+    writer.text("general.architecture", "bert");
+    writer.number("general.alignment", kAlignment);
+    const uint32_t tokens = add_wordpiece(writer, false);
+    const std::pair<const char*, uint32_t> sizes[] = {{"block_count", 1}, {"context_length", 24}, {"embedding_length", kWidth},
+                                                      {"feed_forward_length", kFeedForward}, {"attention.head_count", 2}, {"pooling_type", 2}};
+    for (const auto& [key, value] : sizes) writer.number(std::string("bert.") + key, value);
+    writer.real("bert.attention.layer_norm_epsilon", 1e-12f);
+    writer.texts("bert.classifier.output_labels", {"on", "off", "other"});
+    add_encoder_tensors(writer, sw::Type::bf16, tokens);
+    return writer.finish();
+}
+
+// Rows of token pairs, capital letters apart, the mean of all rows before the last norm.
+Bytes make_pairs(sw::Type type) {
+    Writer writer;
+    writer.text("general.architecture", "smallwright");
+    writer.number("general.alignment", kAlignment);
+    const uint32_t tokens = add_bpe(writer, "gpt-2", "gpt2");
+    writer.text("smallwright.model",
+                "{\"width\":32,\"context\":40,\"causal\":false,\"rotary_base\":10000.0,"
+                "\"embedding\":{\"vocabulary\":" + std::to_string(tokens) + ",\"positions\":null,\"token_types\":null,\"norm\":false,\"bigrams\":48},"
+                "\"layers\":[{\"mixer\":{\"kind\":\"attention\",\"heads\":2,\"key_value_heads\":1,\"head_width\":16,\"qk_norm\":true},"
+                "\"feedforward\":{\"kind\":\"gated\",\"width\":64,\"activation\":\"silu\"}}],"
+                "\"norm\":{\"kind\":\"rms\",\"placement\":\"pre\",\"epsilon\":1e-5},"
+                "\"heads\":{\"intent\":{\"kind\":\"classifier\",\"pooling\":\"mean_before_norm\",\"pooler\":false,\"output_bias\":false,"
+                "\"tied\":false,\"labels\":[\"on\",\"off\"]}}}");
+    writer.tensor("bigram_embd.weight", type, kWidth, 48);
+    for (const char* norm : {"blk.0.attn_q_norm.weight", "blk.0.attn_k_norm.weight"}) writer.tensor(norm, sw::Type::f32, 16);
+    add_decoder_tensors(writer, type, tokens, 1);
+    writer.tensor("cls.output.weight", type, kWidth, 2);
+    return writer.finish();
+}
+
 Bytes make_decoder(sw::Type type) {
     Writer writer;
     writer.text("general.architecture", "smallwright");
@@ -271,7 +199,7 @@ Bytes make_decoder(sw::Type type) {
                                      "\"embedding\":{\"vocabulary\":" + std::to_string(tokens) + ",\"positions\":null,\"token_types\":null,\"norm\":false},"
                                      "\"layers\":[" + layer + "," + layer + "],\"norm\":{\"kind\":\"rms\",\"placement\":\"pre\",\"epsilon\":1e-5},"
                                      "\"heads\":{\"text\":{\"kind\":\"language_model\",\"tied\":true}}}");
-    add_decoder_tensors(writer, type, tokens);
+    add_decoder_tensors(writer, type, tokens, 2);
     return writer.finish();
 }
 
@@ -279,7 +207,9 @@ Bytes make_decoder(sw::Type type) {
 Bytes make_family(const std::string& name, int rotation) {
     static const sw::Type wide[] = {sw::Type::q4_k, sw::Type::q5_k, sw::Type::q6_k, sw::Type::bf16, sw::Type::iq4_nl};
     static const sw::Type narrow[] = {sw::Type::q4_1, sw::Type::q5_0, sw::Type::q5_1, sw::Type::iq4_nl, sw::Type::q8_0, sw::Type::f16};
-    constexpr uint32_t width = 256, query = 64, feedforward = 64;
+    constexpr uint32_t width = 256, query = 32, feedforward = 32;
+    const uint32_t layers = name == "smollm3" ? 4 : 2;   // of which every fourth, or second, is of another kind
+    const bool gemma = name == "gemma2" || name == "gemma3", bytes = name == "smollm3" || name == "qwen2" || name == "qwen3";
     Writer writer;
     const auto matrix = [&](const std::string& tensor, uint64_t columns, uint64_t rows) {
         const int turn = rotation++;
@@ -288,9 +218,9 @@ Bytes make_family(const std::string& name, int rotation) {
     const auto vector = [&](const std::string& tensor, uint64_t size) { writer.tensor(tensor + ".weight", sw::Type::f32, size); };
     writer.text("general.architecture", name);
     writer.number("general.alignment", kAlignment);
-    const uint32_t tokens = name == "smollm3" ? add_bpe(writer, "gpt-2", "") : add_sentencepiece(writer);
+    const uint32_t tokens = bytes ? add_bpe(writer, name == "smollm3" ? "smaug-bpe" : "qwen2", "") : add_sentencepiece(writer);
     const std::pair<const char*, uint32_t> sizes[] = {
-        {".block_count", 4}, {".context_length", 40}, {".embedding_length", width}, {".feed_forward_length", feedforward},
+        {".block_count", layers}, {".context_length", 40}, {".embedding_length", width}, {".feed_forward_length", feedforward},
         {".attention.head_count", 4}, {".attention.head_count_kv", 2}, {".attention.key_length", query / 4},
         {".attention.value_length", query / 4}, {".attention.sliding_window", 4}, {".attention.sliding_window_pattern", 2}};
     for (const auto& [key, value] : sizes) writer.number(name + key, value);
@@ -301,11 +231,15 @@ Bytes make_family(const std::string& name, int rotation) {
     writer.real(name + ".attn_logit_softcapping", 50.0f);
     writer.real(name + ".final_logit_softcapping", 30.0f);
     matrix("token_embd", width, tokens);
-    for (int layer = 0; layer < 4; ++layer) {
+    for (uint32_t layer = 0; layer < layers; ++layer) {
         const std::string block = "blk." + std::to_string(layer) + ".";
-        for (const char* norm : {"attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm"}) vector(block + norm, width);
+        for (const char* norm : {"attn_norm", "ffn_norm"}) vector(block + norm, width);
+        for (const char* norm : {"post_attention_norm", "post_ffw_norm"})
+            if (gemma) vector(block + norm, width);
         for (const char* norm : {"attn_q_norm", "attn_k_norm"})
-            if (name == "gemma3") vector(block + norm, query / 4);
+            if (name == "gemma3" || name == "qwen3") vector(block + norm, query / 4);
+        for (const auto& [part, rows] : {std::pair<const char*, uint32_t>{"attn_q", query}, {"attn_k", query / 2}, {"attn_v", query / 2}})
+            if (name == "qwen2") writer.tensor(block + part + ".bias", sw::Type::f32, rows);
         matrix(block + "attn_q", width, query);
         matrix(block + "attn_k", width, query / 2);
         matrix(block + "attn_v", width, query / 2);
@@ -315,6 +249,8 @@ Bytes make_family(const std::string& name, int rotation) {
         matrix(block + "ffn_down", feedforward, width);
     }
     vector("output_norm", width);
+    if (!gemma && name != "smollm3") matrix("output", width, tokens);   // the others take the token rows
+    if (name == "llama") writer.constant("rope_freqs.weight", 4.0f, query / 8);
     return writer.finish();
 }
 
@@ -333,15 +269,16 @@ Bytes make_native() {
     writer.real("llama.attention.layer_norm_rms_epsilon", 1e-5f);
     writer.real("llama.rope.freq_base", 10000.0f);
     writer.flag("tokenizer.ggml.add_bos_token", false);
-    add_decoder_tensors(writer, sw::Type::f16, tokens);
+    add_decoder_tensors(writer, sw::Type::f16, tokens, 2);
     return writer.finish();
 }
 
 }  // namespace
 
 std::vector<Bytes> make_packages() {
-    return {make_encoder(sw::Type::q8_0), make_encoder(sw::Type::f32), make_decoder(sw::Type::q4_0), make_native(),
-            make_family("gemma2", 0), make_family("gemma3", 1), make_family("smollm3", 2)};
+    return {make_encoder(sw::Type::q8_0), make_encoder(sw::Type::f32), make_decoder(sw::Type::q4_0), make_native(), make_native_encoder(),
+            make_pairs(sw::Type::iq4_nl), make_pairs(sw::Type::q4_0), make_family("gemma2", 0), make_family("gemma3", 1),
+            make_family("smollm3", 2), make_family("llama", 3), make_family("qwen2", 4), make_family("qwen3", 5), make_family("mistral3", 6)};
 }
 
 }  // namespace sw_fuzz

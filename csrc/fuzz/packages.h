@@ -1,4 +1,5 @@
-// Small valid packages to start from: both tasks, every tensor type, both tokenizers, our keys and llama.cpp's alone.
+// Small valid packages to start from: both tasks, every tensor type, all tokenizers, our keys (with token pairs) and
+// llama.cpp's alone (windows, soft caps, biases, norms of heads, rotary factors, tied and untied heads).
 // Enters: nothing. Leaves: the bytes of GGUF files. Not here: changing them (mutate.cpp).
 #pragma once
 

@@ -33,6 +33,13 @@ SW_API const char* sw_last_error(void);
 
 /* Open and validate a file. Nothing is kept on failure. */
 SW_API sw_status sw_model_open(const char* path, sw_model** out);
+
+/* How a model is opened. Zeros are the defaults of sw_model_open. */
+typedef struct {
+    int32_t in_place;   /* 1: weights stay in the file and are packed as they are used: less memory, nothing to load, slower.
+                         * The answers have the same bits. The file must not change while the model is open. */
+} sw_model_options;
+SW_API sw_status sw_model_open_with(const char* path, const sw_model_options* options, sw_model** out);   /* NULL: defaults */
 SW_API void sw_model_close(sw_model* model);
 SW_API sw_task sw_model_task(const sw_model* model);
 SW_API int32_t sw_model_vocabulary(const sw_model* model);

@@ -72,6 +72,25 @@ void put_row(const uint8_t* row, int cols, int r, uint8_t* panel) {
     for (int k = 0; k < cols; ++k) std::memcpy(panel + ((size_t)k * kPanel + r) * sizeof(Value), row + k * sizeof(Value), sizeof(Value));
 }
 
+const uint8_t* row_of(const Tensor& tensor, uint64_t row) {
+    return tensor.data + row * (tensor.dims[0] / block_columns(tensor.type)) * block_bytes(tensor.type);
+}
+
+float rounded_to_half(float value) { return half_to_float(float_to_half(value)); }
+
+// `packed`: with the scales that a packed panel keeps, which are f16. The scales of the K types are products of two.
+void read_blocks(Type type, const uint8_t* row, size_t blocks, bool packed, float* out) {
+    Block32 block;
+    for (size_t b = 0; b < blocks; ++b) {
+        read_block(type, row, b, block);
+        if (packed) {
+            for (float& scale : block.scale) scale = rounded_to_half(scale);
+            block.minimum = rounded_to_half(block.minimum);
+        }
+        for (int k = 0; k < kBlock; ++k) out[b * kBlock + k] = (float)block.codes[k] * block.scale[k / 16] + block.minimum;
+    }
+}
+
 // A thread's own place for a panel that is used in place.
 uint8_t* scratch_panel(size_t size_bytes) {
     static thread_local Buffer scratch;
@@ -114,12 +133,11 @@ PackedMatrix::PackedMatrix(const Tensor& tensor) : tensor_(&tensor), format_(for
 }
 
 void PackedMatrix::pack_panel(int panel, uint8_t* to) const {
-    const size_t row_bytes = (size_t)view_.cols / block_columns(tensor_->type) * block_bytes(tensor_->type);
     const int rows = view_.rows - panel * kPanel < kPanel ? view_.rows - panel * kPanel : kPanel;
     const PanelLayout layout{format_, (size_t)view_.cols / kBlock};
     if (rows < kPanel) std::memset(to, 0, view_.panel_stride);
     for (int r = 0; r < rows; ++r) {
-        const uint8_t* row = tensor_->data + ((size_t)panel * kPanel + r) * row_bytes;
+        const uint8_t* row = row_of(*tensor_, (uint64_t)panel * kPanel + r);
         if (tensor_->type == Type::q4_0) {
             for (size_t b = 0; b < layout.blocks; ++b) put_q4_0(row + b * 18, layout.place(to, b, r));
         } else if (tensor_->type == Type::q8_0) {
@@ -159,7 +177,11 @@ void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const 
 }
 
 void PackedMatrix::read_row(int row, float* out) const {
-    if (!view_.data) return read_tensor_row(*tensor_, (uint64_t)row, out);
+    if (!view_.data) {   // the same bits as packed
+        if (!quantized()) return read_tensor_row(*tensor_, (uint64_t)row, out);
+        const size_t blocks = (size_t)view_.cols / kBlock;
+        return read_blocks(tensor_->type, row_of(*tensor_, (uint64_t)row), blocks, true, out);
+    }
     uint8_t* const panel = const_cast<uint8_t*>(view_.data) + (size_t)(row / kPanel) * view_.panel_stride;
     const int r = row % kPanel;
     if (!quantized()) {
@@ -188,7 +210,7 @@ void PackedMatrix::read_row(int row, float* out) const {
 
 void read_tensor_row(const Tensor& tensor, uint64_t row, float* out) {
     const size_t cols = tensor.dims[0];
-    const uint8_t* from = tensor.data + row * (cols / block_columns(tensor.type)) * block_bytes(tensor.type);
+    const uint8_t* from = row_of(tensor, row);
     const auto word = [from](size_t k) { return (uint16_t)(from[2 * k] | from[2 * k + 1] << 8); };
     if (tensor.type == Type::f32) {
         std::memcpy(out, from, cols * sizeof(float));
@@ -197,11 +219,7 @@ void read_tensor_row(const Tensor& tensor, uint64_t row, float* out) {
     } else if (tensor.type == Type::bf16) {
         for (size_t k = 0; k < cols; ++k) out[k] = bfloat_to_float(word(k));
     } else {
-        Block32 block;
-        for (size_t b = 0; b < cols / kBlock; ++b) {
-            read_block(tensor.type, from, b, block);
-            for (int k = 0; k < kBlock; ++k) out[b * kBlock + k] = (float)block.codes[k] * block.scale[k / 16] + block.minimum;
-        }
+        read_blocks(tensor.type, from, cols / kBlock, false, out);
     }
 }
 

@@ -1,7 +1,6 @@
 // Pairs wait in a queue by score, the leftmost of equals first; one that no longer stands as it was offered is passed over.
 #include "tokenizer/sentencepiece.h"
 
-#include <cstdio>
 #include <queue>
 
 namespace sw {
@@ -37,6 +36,18 @@ std::string spaces_restored(std::string_view spelled) {
     return out;
 }
 
+// The byte that "<0x0A>" spells; -1 for any other text. Digits alone: a sign would be a place before the first byte.
+int byte_spelled(std::string_view text) {
+    if (text.size() != 6 || text.substr(0, 3) != "<0x" || text[5] != '>') return -1;
+    int byte = 0;
+    for (const char c : text.substr(3, 2)) {
+        const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) return -1;
+        byte = byte * 16 + digit;
+    }
+    return byte;
+}
+
 std::vector<Symbol> characters_of(std::string_view text) {
     std::vector<Symbol> symbols;
     for (size_t at = 0; at < text.size();) {
@@ -58,8 +69,8 @@ SentencePiece::SentencePiece(const Pipeline& pipeline)
         const std::string_view spelled = pipeline.tokens[i];
         const TokenType type = pipeline.types[i];
         if (type != TokenType::unused) spelled_.add(spelled, static_cast<int32_t>(i));
-        unsigned byte = 0;
-        if (type == TokenType::byte && spelled.size() == 6 && std::sscanf(std::string(spelled).c_str(), "<0x%2X>", &byte) == 1) {
+        const int byte = type == TokenType::byte ? byte_spelled(spelled) : -1;
+        if (byte >= 0) {
             byte_tokens_[byte] = static_cast<int32_t>(i);
             text_.add(std::string(1, static_cast<char>(byte)));
         } else {

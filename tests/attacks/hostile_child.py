@@ -26,10 +26,10 @@ TEXTS = ["turn on the lights", "", "\x00 <|begin|>[SEP] naïve 你好 12345 👩
 MEMORY_BYTES = 6 << 30  # a hostile count must not be able to ask for more: the request then fails by name
 
 
-def ask(path: Path) -> str:
+def ask(path: Path, in_place: bool = False) -> str:
     """Open a file and let it answer. The outcome: ``answered``, or the kind of the error that says why not."""
     try:
-        with load(path, threads=1, kv_bits=32) as package:
+        with load(path, threads=1, kv_bits=32, in_place=in_place) as package:
             refusals = [refusal for text in TEXTS if (refusal := _answer(package, text))]
             return "answered" if len(refusals) < len(TEXTS) else f"request: {refusals[0]}"
     except PackageError as error:
@@ -78,7 +78,7 @@ def main() -> None:
         source = random.Random(f"{seed} {number}")
         which = number % len(packages)
         target.write_bytes(mutate(packages[which], layouts[which], source))
-        outcomes[ask(target)] += 1
+        outcomes[ask(target, in_place=number // len(packages) % 2 == 1)] += 1
     print(json.dumps(outcomes))
 
 

@@ -95,6 +95,27 @@ def test_texts_come_back(tmp_path: Path, space: bool) -> None:
         assert package.detokenize([1, 3, 2]) == ""
 
 
+def test_only_two_digits_spell_a_byte(tmp_path: Path) -> None:
+    """``<0x-6>`` once was a place before the table of bytes; fuzzing found it."""
+    odd = ["<0x-6>", "<0x+6>", "<0x 6>", "<0xG0>", "<0x6>", "<0x061>", "<1x06>", "<0x06)"]
+
+    def add(writer: gguf.GGUFWriter) -> None:
+        tokens = ["<unk>", "<s>", "</s>", "<0x41>", "<0x6a>", *odd]
+        tokens += [f"word{number}" for number in range(VOCABULARY - len(tokens))]
+        writer.add_tokenizer_model("llama")
+        writer.add_token_list(tokens)
+        writer.add_token_types(
+            [UNKNOWN, CONTROL, CONTROL, *[BYTE] * (2 + len(odd))] + [NORMAL] * (VOCABULARY - 5 - len(odd))
+        )
+        writer.add_token_scores([0.0] * VOCABULARY)
+        writer.add_bool("tokenizer.ggml.add_space_prefix", False)
+
+    write_family(tmp_path / "model.gguf", SMALL, {"": "f32"}, tokenizer=add)
+    with load(tmp_path / "model.gguf", threads=1) as package:
+        assert package.tokenize("Aj\x06\xfa", add_special=False) == [3, 4, 0, 0, 0]
+        assert package.detokenize([3, 4, 5]) == "Aj<0x-6>"
+
+
 WRONG: dict[str, Any] = {
     "no scores": lambda writer: writer.add_token_list(["a", "b", "c"]),
     "too few scores": lambda writer: (writer.add_token_list(["a", "b", "c"]), writer.add_token_scores([1.0])),

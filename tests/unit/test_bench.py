@@ -55,7 +55,7 @@ def test_the_document_is_whole_and_its_fractions_follow(packages: dict[str, Path
     document = json.loads(done.stdout)
     assert (document["format"], document["version"]) == ("smallwright.bench", 1)
     assert document["model"]["task"] == task and document["model"]["file"] == packages[task].name
-    assert document["settings"] == {"threads": 2, "repeats": 1, "quick": True}
+    assert document["settings"] == {"threads": 2, "repeats": 1, "quick": True, "in_place": False}
     assert document["profile_path"] in done.stderr
     profile = read_device_profile(document["profile_path"])
     assert json.loads(json.dumps(profile.to_document())) == document["device"]

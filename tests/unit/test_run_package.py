@@ -233,6 +233,12 @@ def test_sw_run_classifies_as_python_does(classifier: Path) -> None:
     assert len(plain) == 2
 
 
+def test_sw_run_answers_the_same_in_place(classifier: Path, speaker: Path) -> None:
+    for path in (classifier, speaker):
+        expected = _answer(str(path), PROMPT, "--json", "--max-tokens", "5").stdout
+        assert expected and _answer(str(path), PROMPT, "--json", "--max-tokens", "5", "--in-place").stdout == expected
+
+
 def test_sw_run_generates_as_python_does(speaker: Path) -> None:
     with load(speaker, threads=1) as package:
         expected = package.generate(PROMPT, 15, temperature=0.9, top_k=20, top_p=0.9, seed=7)

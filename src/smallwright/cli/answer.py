@@ -33,12 +33,15 @@ def run(
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="1 is off.")] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of sampling.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="0 is every core.")] = 0,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Leave the weights in the file: less memory, slower.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per text.")] = False,
 ) -> None:
     """Answer texts with a package: labels from a classifier, more text from a generator."""
     from smallwright.run import load
 
-    with load(file, threads=threads) as package:
+    with load(file, threads=threads, in_place=in_place) as package:
         texts: Iterable[str] = text if text else _lines()
         if package.task == "classify":
             for item in texts:

@@ -31,6 +31,7 @@ def bench(
         int | None, typer.Option(min=1, max=1000, help=f"Of every measurement ({_REPEATS}; quick: {_QUICK_REPEATS}).")
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Less work and fewer repeats: seconds, and rougher.")] = False,
+    in_place: Annotated[bool, typer.Option("--in-place", help="With the weights left in the file.")] = False,
     profile: Annotated[
         str | None, typer.Option(metavar="PATH", help="Where the device's profile goes (the user's cache folder).")
     ] = None,
@@ -40,7 +41,7 @@ def bench(
     from smallwright.run.bench import Settings
     from smallwright.run.bench import bench as measure
 
-    settings = Settings(threads, repeats or (_QUICK_REPEATS if quick else _REPEATS), quick)
+    settings = Settings(threads, repeats or (_QUICK_REPEATS if quick else _REPEATS), quick, in_place)
     found = measure(file, settings, profile=profile, tell=_tell)
     if as_json:
         print(json.dumps(found.to_document(), indent=1, ensure_ascii=False))
@@ -52,6 +53,9 @@ def bench(
 def render(found: Bench) -> Iterator[str]:
     """The lines of the table."""
     device, model = found.device, found.model
+    weights = (
+        "weights in the file" if found.settings.in_place else f"{model['packed_bytes'] / 1e6:.2f} MB of packed weights"
+    )
     memory = f", {device.memory_bytes / 2**30:.1f} GiB" if device.memory_bytes else ""
     yield f"device      {device.cpu}, {device.architecture}, {device.usable_cores} of {device.cores} cores{memory}"
     yield f"engine      {device.engine_version}, kernels {device.kernels}, limits by {device.limits.loops} loops"
@@ -59,7 +63,7 @@ def render(found: Bench) -> Iterator[str]:
     yield ""
     yield (
         f"model       {model['file']}: {model['architecture']}, {model['task']}, {model['parameters']:,} parameters, "
-        f"{model['packed_bytes'] / 1e6:.2f} MB of packed weights"
+        f"{weights}"
     )
     for start in found.cold_starts:
         peak = f", peak memory {start.peak_rss_bytes / 1e6:.1f} MB" if start.peak_rss_bytes else ""

@@ -34,11 +34,15 @@ VERSION = 1
 
 @dataclass(frozen=True)
 class Settings:
-    """How to measure. ``threads``: beside one thread; 0 means every usable core. ``quick``: less work."""
+    """How to measure. ``threads``: beside one thread; 0 means every usable core. ``quick``: less work.
+
+    ``in_place``: the package's weights stay in its file.
+    """
 
     threads: int = 0
     repeats: int = 7
     quick: bool = False
+    in_place: bool = False
 
     def __post_init__(self) -> None:
         for name, value, least, most in (("threads", self.threads, 0, 256), ("repeats", self.repeats, 1, 1000)):
@@ -151,7 +155,7 @@ def bench(
     place = Path(profile) if profile is not None else default_profile_path()
     if not place.name:
         raise DeviceProfileError(f"a profile is a file. Got {str(profile)!r}. Name one after --profile.", "bad_place")
-    model = _engine.open(fspath(path))  # a bad file is refused before anything is measured
+    model = _engine.open(fspath(path), settings.in_place)  # a bad file is refused before anything is measured
     facts = _facts(path, model.description)
     place.parent.mkdir(parents=True, exist_ok=True)  # so is a place that cannot be
     tell("cold starts")
@@ -162,6 +166,7 @@ def bench(
         task=model.task,
         threads=threads,
         repeats=1 if settings.quick else settings.repeats,
+        in_place=settings.in_place,
     )
     tell("limits of the device")
     counts = sorted({*settings.thread_counts, usable_cores()})

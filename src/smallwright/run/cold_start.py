@@ -37,7 +37,9 @@ class ColdStart:
     peak_rss_bytes: int | None
 
 
-def measure_cold_starts(path: str, text: str, *, task: str, threads: int, repeats: int) -> list[ColdStart]:
+def measure_cold_starts(
+    path: str, text: str, *, task: str, threads: int, repeats: int, in_place: bool = False
+) -> list[ColdStart]:
     """Start each program ``repeats`` times, in turn, and wait for the first answer (of generation: one token).
 
     ``sw-run`` is looked for beside the Python that runs, then on the PATH; it is left out when there is none.
@@ -46,6 +48,7 @@ def measure_cold_starts(path: str, text: str, *, task: str, threads: int, repeat
         EngineError: a process ended without an answer; the message carries what it said.
     """
     options = ["--threads", str(threads), *(["--max-tokens", "1"] if task == "generate" else [])]
+    options += ["--in-place"] if in_place else []
     commands = {"python": [sys.executable, "-m", "smallwright", "run", path, *options]}
     binary = find_sw_run()
     if binary is not None:

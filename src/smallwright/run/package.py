@@ -42,19 +42,21 @@ class Prediction:
         return {label: float(value) for label, value in zip(self.labels, self.values, strict=True)}
 
 
-def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 16) -> Package:
+def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 16, *, in_place: bool = False) -> Package:
     """Open a package.
 
     Args:
         path: a GGUF file.
         threads: 1 or more; 0 means all cores that this process may use.
         kv_bits: 8, 16 or 32, the precision of a generating model's keys and values.
+        in_place: leave the weights in the file and pack them as they are used: less memory, nothing to load, slower.
+            The answers are the same. The file must not change while the package is open.
 
     Raises:
         PackageError: the file is missing, damaged or of an unknown kind; ``kind`` names how.
         EngineError: an argument is out of range, or SMALLWRIGHT_ISA names kernels that cannot run here.
     """
-    return Package(path, threads=threads, kv_bits=kv_bits)
+    return Package(path, threads=threads, kv_bits=kv_bits, in_place=in_place)
 
 
 def isa() -> str:
@@ -69,12 +71,16 @@ def isa() -> str:
 class Package:
     """A package in memory with one session. Use one instance per thread; close it, or use it as a context manager."""
 
-    def __init__(self, path: str | PathLike[str], *, threads: int = 0, kv_bits: int = 16) -> None:
+    def __init__(
+        self, path: str | PathLike[str], *, threads: int = 0, kv_bits: int = 16, in_place: bool = False
+    ) -> None:
         for name, value in (("threads", threads), ("kv_bits", kv_bits)):
             if not isinstance(value, int) or not -(2**31) <= value < 2**31:
                 raise EngineError(f"{name} must be a whole number. Got {value!r}.")
+        if not isinstance(in_place, bool):
+            raise EngineError(f"in_place must be True or False. Got {in_place!r}.")
         self.path = fspath(path)
-        model = _engine.open(self.path)
+        model = _engine.open(self.path, in_place)
         self._model: Any = model
         self._session: Any = _engine.Session(model, threads, kv_bits)
         self.task: str = model.task
