@@ -17,7 +17,7 @@ class Engine {
 public:
     Engine(const char* path, int threads) {
         check(sw_model_open(path, &model_));
-        check(sw_session_open(model_, threads, 16, &session_));
+        check(sw_session_open(model_, threads, 8, &session_));
     }
     int vocabulary() const { return sw_model_vocabulary(model_); }
     std::vector<int32_t> first_prompt() const {

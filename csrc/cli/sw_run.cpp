@@ -186,7 +186,7 @@ int main(int argc, char** argv) {
     sw_model* model = nullptr;
     sw_session* session = nullptr;
     check(sw_model_open_with(options.file.c_str(), &options.model, &model));
-    check(sw_session_open(model, (int32_t)options.threads, 16, &session));
+    check(sw_session_open(model, (int32_t)options.threads, 8, &session));
     const auto answer = [&](const std::string& text) {
         if (sw_model_task(model) == SW_TASK_CLASSIFY) classify(model, session, options, text);
         else generate(session, options, text);

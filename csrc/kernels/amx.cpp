@@ -20,7 +20,7 @@ inline __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256
 #include "kernels/elementwise.inc"
 
 constexpr int kRows = 16;      // activation rows of a tile
-constexpr int kFewRows = 6;    // with fewer, tiles cost more than they save
+constexpr int kFewRows = 17;   // with fewer, unpacking a panel costs more than its tiles save
 // A tile's sums are read from memory only once they have left the processor's queues, some 130 cycles after they were
 // asked for. So dots are asked for four parts ahead of their use, into a ring of eight.
 constexpr size_t kAhead = 4, kRing = 8;

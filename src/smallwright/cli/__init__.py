@@ -8,27 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-
-import typer
+from collections.abc import Sequence
 
 from smallwright.cli import answer, bench, check, make
+from smallwright.cli.arguments import CommandLine
 from smallwright.errors import SmallwrightError
 
-app = typer.Typer(
-    name="smallwright",
-    help="Teacher + domain data + device budget -> one small language model file, measured as shipped.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-make.register(app)
-answer.register(app)
-check.register(app)
-bench.register(app)
+_SUMMARY = "Teacher + domain data + device budget -> one small language model file, measured as shipped."
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Entry point of ``smallwright`` and ``python -m smallwright``."""
     # A waiting OpenMP thread that spins costs little on idle cores, and everything on cores that are shared: training
     # was measured ten times slower beside another busy process. One that sleeps at once costs tiny models a quarter.
@@ -36,7 +25,7 @@ def main() -> None:
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     try:
-        app()
+        _obey(sys.argv[1:] if argv is None else argv)
     except SmallwrightError as error:
         print(f"smallwright: {error}", file=sys.stderr)
         raise SystemExit(error.exit_code) from None
@@ -46,7 +35,7 @@ def main() -> None:
     except BrokenPipeError:
         # The reader went away (`| head`): nothing to tell, and nothing more may be written at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise SystemExit(0) from None
+        raise SystemExit(1) from None
     except OSError as error:
         place = f" in {error.filename}" if error.filename else ""
         reason = error.strerror or type(error).__name__
@@ -62,3 +51,14 @@ def main() -> None:
             file=sys.stderr,
         )
         raise SystemExit(9) from None
+
+
+def _obey(argv: Sequence[str]) -> None:
+    command_line = CommandLine("smallwright", _SUMMARY)
+    for room in (make, answer, check, bench):
+        room.register(command_line)
+    try:
+        asked = command_line.read(argv)
+        asked.handler(asked)
+    finally:
+        sys.stdout.flush()  # here a reader that went away is still an error that `main` knows; at exit it is noise

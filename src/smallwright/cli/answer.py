@@ -5,63 +5,72 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
+from smallwright.cli.arguments import number, whole
 from smallwright.errors import EngineError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from smallwright.cli.arguments import CommandLine
     from smallwright.run import Package, Prediction
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the application."""
-    app.command()(run)
-    app.command()(inspect)
+def register(command_line: CommandLine) -> None:
+    """Add the verbs."""
+    _add_run(command_line)
+    add = command_line.add_verb(inspect).add_argument
+    add("file", metavar="FILE", help="A package (.gguf).")
+    add("--json", dest="as_json", action="store_true", help="Everything, as JSON.")
 
 
-def run(
-    file: Annotated[str, typer.Argument(help="A package (.gguf).")],
-    text: Annotated[
-        list[str] | None, typer.Argument(help="Texts; without any, one per line from standard input.")
-    ] = None,
-    top: Annotated[int, typer.Option(min=1, help="Classes to show, most likely first.")] = 1,
-    max_tokens: Annotated[int, typer.Option(min=1, help="Most tokens to generate.")] = 128,
-    temperature: Annotated[float, typer.Option(min=0.0, help="0 is greedy.")] = 0.0,
-    top_k: Annotated[int, typer.Option(min=0, help="0 is off.")] = 0,
-    top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="1 is off.")] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of sampling.")] = 0,
-    threads: Annotated[int, typer.Option(min=0, help="0 is every core.")] = 0,
-    in_place: Annotated[
-        bool, typer.Option("--in-place", help="Leave the weights in the file: less memory, slower.")
-    ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object per text.")] = False,
-) -> None:
+def _add_run(command_line: CommandLine) -> None:
+    parser = command_line.add_verb(run)
+    add = parser.add_argument
+    add("file", metavar="FILE", help="A package (.gguf).")
+    add("text", metavar="TEXT", nargs="*", default=[], help="Texts; without any, one per line from standard input.")
+    add("--threads", metavar="N", type=whole(0), default=0, help="0 is every core [default: %(default)s].")
+    add("--in-place", action="store_true", help="Leave the weights in the file: less memory, slower.")
+    add("--json", dest="as_json", action="store_true", help="One JSON object per text.")
+    add = parser.add_argument_group("answers of a classifier").add_argument
+    add(
+        "--top",
+        metavar="N",
+        type=whole(1),
+        default=1,
+        help="Classes to show, most likely first [default: %(default)s].",
+    )
+    add = parser.add_argument_group("answers of a generator").add_argument
+    add("--max-tokens", metavar="N", type=whole(1), default=128, help="Most tokens to generate [default: %(default)s].")
+    add("--temperature", metavar="X", type=number(0), default=0.0, help="0 is greedy [default: %(default)s].")
+    add("--top-k", metavar="N", type=whole(0), default=0, help="0 is off [default: %(default)s].")
+    add("--top-p", metavar="X", type=number(0, 1), default=1.0, help="0 to 1; 1 is off [default: %(default)s].")
+    add("--seed", metavar="N", type=whole(0), default=0, help="Of sampling [default: %(default)s].")
+
+
+def run(asked: Namespace) -> None:
     """Answer texts with a package: labels from a classifier, more text from a generator."""
     from smallwright.run import load
 
-    with load(file, threads=threads, in_place=in_place) as package:
-        texts: Iterable[str] = text if text else _lines()
+    with load(asked.file, threads=asked.threads, in_place=asked.in_place) as package:
+        texts: Iterable[str] = asked.text or _lines()
         if package.task == "classify":
             for item in texts:
-                _print_prediction(item, package.classify(item), top, as_json)
+                _print_prediction(item, package.classify(item), asked.top, asked.as_json)
             return
-        sampling = {"max_tokens": max_tokens, "temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed}
+        sampling = {name: getattr(asked, name) for name in ("max_tokens", "temperature", "top_k", "top_p", "seed")}
         for item in texts:
-            _print_generation(package, item, sampling, as_json)
+            _print_generation(package, item, sampling, asked.as_json)
 
 
-def inspect(
-    file: Annotated[str, typer.Argument(help="A package (.gguf).")],
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as JSON.")] = False,
-) -> None:
+def inspect(asked: Namespace) -> None:
     """Show what a package is: architecture, sizes, formats, labels, provenance."""
     from smallwright.run import load
 
-    with load(file, threads=1) as package:
+    with load(asked.file, threads=1) as package:
         description: dict[str, Any] = package.description
-    if as_json:
+    if asked.as_json:
         print(json.dumps(description, indent=1, ensure_ascii=False))
         return
     for key, value in description.items():
@@ -71,12 +80,12 @@ def inspect(
 def _lines() -> Iterable[str]:
     if sys.stdin.isatty():
         print("One text per line; end with Ctrl-D.", file=sys.stderr)
-    for number, raw in enumerate(sys.stdin.buffer, 1):
+    for place, raw in enumerate(sys.stdin.buffer, 1):
         try:
             line = raw.decode("utf-8").strip()
         except UnicodeDecodeError as error:
             raise EngineError(
-                f"input must be UTF-8. Got byte 0x{raw[error.start]:02x} in line {number} of the input. Convert it."
+                f"input must be UTF-8. Got byte 0x{raw[error.start]:02x} in line {place} of the input. Convert it."
             ) from error
         if line:
             yield line

@@ -4,46 +4,53 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
+from smallwright.cli.arguments import whole
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Iterable, Iterator, Sequence
 
+    from smallwright.cli.arguments import CommandLine
     from smallwright.run.bench import Bench, Phase
     from smallwright.spec.device import DeviceLimits, Rate
 
 _REPEATS, _QUICK_REPEATS = 7, 3
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verb to the application."""
-    app.command()(bench)
+def register(command_line: CommandLine) -> None:
+    """Add the verb."""
+    add = command_line.add_verb(bench).add_argument
+    add("file", metavar="MODEL", help="A package (.gguf).")
+    add(
+        "--threads",
+        metavar="N",
+        type=whole(0, 256),
+        default=0,
+        help="Measured beside one thread; 0 is every usable core [default: %(default)s].",
+    )
+    add(
+        "--repeats",
+        metavar="N",
+        type=whole(1, 1000),
+        help=f"Of every measurement [default: {_REPEATS}; quick: {_QUICK_REPEATS}].",
+    )
+    add("--in-place", action="store_true", help="Leave the weights in the file: less memory, slower.")
+    add("--quick", action="store_true", help="Less work and fewer repeats: seconds, and rougher.")
+    add("--profile", metavar="PATH", help="Where the device's profile goes [default: the user's cache folder].")
+    add("--json", dest="as_json", action="store_true", help="Everything, as one JSON document.")
 
 
-def bench(
-    file: Annotated[str, typer.Argument(metavar="MODEL", help="A package (.gguf).")],
-    threads: Annotated[
-        int, typer.Option(min=0, max=256, help="Measured beside one thread; 0 is every usable core.")
-    ] = 0,
-    repeats: Annotated[
-        int | None, typer.Option(min=1, max=1000, help=f"Of every measurement ({_REPEATS}; quick: {_QUICK_REPEATS}).")
-    ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Less work and fewer repeats: seconds, and rougher.")] = False,
-    in_place: Annotated[bool, typer.Option("--in-place", help="With the weights left in the file.")] = False,
-    profile: Annotated[
-        str | None, typer.Option(metavar="PATH", help="Where the device's profile goes (the user's cache folder).")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one JSON document.")] = False,
-) -> None:
+def bench(asked: Namespace) -> None:
     """Measure this device's limits, a package's speed, and how much of the limits it reaches."""
     from smallwright.run.bench import Settings
     from smallwright.run.bench import bench as measure
 
-    settings = Settings(threads, repeats or (_QUICK_REPEATS if quick else _REPEATS), quick, in_place)
-    found = measure(file, settings, profile=profile, tell=_tell)
-    if as_json:
+    repeats = asked.repeats or (_QUICK_REPEATS if asked.quick else _REPEATS)
+    settings = Settings(asked.threads, repeats, asked.quick, asked.in_place)
+    found = measure(asked.file, settings, profile=asked.profile, tell=_tell)
+    if asked.as_json:
         print(json.dumps(found.to_document(), indent=1, ensure_ascii=False))
         print(f"device profile: {found.profile_path}", file=sys.stderr)
         return

@@ -3,43 +3,50 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING
 
-import typer
+if TYPE_CHECKING:
+    from argparse import Namespace
 
-
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the application."""
-    app.command()(evaluate)
-    app.command()(doctor)
+    from smallwright.cli.arguments import CommandLine
 
 
-def evaluate(
-    file: Annotated[str, typer.Argument(help="A package (.gguf).")],
-    data: Annotated[str, typer.Option(help="Rows with text and label (classify) or text (generate).")],
-    fields: Annotated[
-        list[str] | None,
-        typer.Option("--field", metavar="OURS=THEIRS", help="Field mapping, for example label=intent."),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The measurements as JSON.")] = False,
-) -> None:
+def register(command_line: CommandLine) -> None:
+    """Add the verbs."""
+    add = command_line.add_verb(evaluate).add_argument
+    add("file", metavar="FILE", help="A package (.gguf).")
+    add("--data", metavar="PATH", required=True, help="Rows with text and label (classify) or text (generate).")
+    add(
+        "--field",
+        dest="fields",
+        metavar="OURS=THEIRS",
+        action="append",
+        default=[],
+        help="Field mapping, for example label=intent; may be repeated.",
+    )
+    add("--json", dest="as_json", action="store_true", help="The measurements as JSON.")
+    add = command_line.add_verb(doctor).add_argument
+    add("--json", dest="as_json", action="store_true", help="As JSON.")
+
+
+def evaluate(asked: Namespace) -> None:
     """Measure a package on your own rows: accuracy with its interval, latency, memory, size."""
     from smallwright.pipeline.measure import measure_package
 
-    result = measure_package(file, data, fields or ())
-    if as_json:
+    result = measure_package(asked.file, asked.data, asked.fields)
+    if asked.as_json:
         print(json.dumps(result, indent=1, ensure_ascii=False))
         return
     for key, value in result.items():
         print(f"{key:>24}  {value}")
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+def doctor(asked: Namespace) -> None:
     """Tell what this machine is, which kernels it runs, which parts are installed, and how to mend what is missing."""
     from smallwright.cli.doctor import examine
 
     findings = examine()
-    if as_json:
+    if asked.as_json:
         print(json.dumps(findings, indent=1))
     else:
         for finding in findings:
@@ -49,4 +56,4 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = F
                 + (f"   -> {finding['remedy']}" if finding["remedy"] else "")
             )
     if not all(finding["ok"] for finding in findings if finding["required"]):
-        raise typer.Exit(1)
+        raise SystemExit(1)

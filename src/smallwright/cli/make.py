@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from smallwright.errors import BudgetError
 
 if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from smallwright.cli.arguments import CommandLine, Parser
     from smallwright.pipeline import BuildResult
 
 
-def register(app: typer.Typer) -> None:
-    """Add the verbs to the application."""
-    app.command()(build)
-    app.command()(demo)
+def register(command_line: CommandLine) -> None:
+    """Add the verbs."""
+    parser = command_line.add_verb(build)
+    add = parser.add_argument
+    add("recipe", metavar="RECIPE", help="A recipe (.yaml).")
+    add("--out", metavar="FOLDER", default="out", help="Folder that receives NAME/ [default: %(default)s].")
+    _add_overrides(parser, "the recipe")
+    add("--plan", action="store_true", help="Show the resolved recipe and what it will cost, then stop.")
+    parser = command_line.add_verb(demo)
+    add = parser.add_argument
+    add("--out", metavar="FOLDER", default="out", help="Folder that receives the demo's files [default: %(default)s].")
+    _add_overrides(parser, "the demo's recipe")
 
 
-def build(
-    recipe: Annotated[str, typer.Argument(help="A recipe (.yaml).")],
-    out: Annotated[str, typer.Option(help="Folder that receives NAME/.")] = "out",
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the recipe.")
-    ] = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Show the resolved recipe and what it will cost, then stop.")
-    ] = False,
-) -> None:
+def _add_overrides(parser: Parser, recipe: str) -> None:
+    told = f"Change one value of {recipe}; may be repeated."
+    parser.add_argument("--set", dest="overrides", metavar="KEY=VALUE", action="append", default=[], help=told)
+
+
+def build(asked: Namespace) -> None:
     """Run a recipe from data to a measured file. Safe to interrupt: the same command continues.
 
     Leaves with 10 when the file was built and measured but breaks the budget.
@@ -35,23 +40,18 @@ def build(
     from smallwright import pipeline
     from smallwright.recipe import Recipe
 
-    document = Recipe.load(recipe, overrides or ())
-    if plan:
+    document = Recipe.load(asked.recipe, asked.overrides)
+    if asked.plan:
         print(pipeline.render_plan(document, pipeline.make_plan(document)))
         return
-    _finish(pipeline.build(document, out=out))
+    _finish(pipeline.build(document, out=asked.out))
 
 
-def demo(
-    out: Annotated[str, typer.Option(help="Folder that receives the demo's files.")] = "out",
-    overrides: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change one value of the demo's recipe.")
-    ] = None,
-) -> None:
+def demo(asked: Namespace) -> None:
     """Build the smart-home assistant from nothing (no download), then answer three commands with it."""
     from smallwright import pipeline
 
-    _finish(pipeline.build_demo(out=out, overrides=overrides or ()))
+    _finish(pipeline.build_demo(out=asked.out, overrides=asked.overrides))
 
 
 def _finish(result: BuildResult) -> None:

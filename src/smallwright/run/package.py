@@ -2,6 +2,8 @@
 
 Enters: texts or tokens. Leaves: ``Prediction``, text, logits.
 Not here: the arithmetic, the tokenizer and the file format, which are the engine's (``csrc/``).
+
+NumPy is imported where an array is made: generating text needs none, and a small model answers sooner than it loads.
 """
 
 from __future__ import annotations
@@ -10,45 +12,27 @@ import json
 import queue
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from os import PathLike, fspath
 from types import TracebackType
-from typing import Any, overload
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, overload
 
 from smallwright.errors import EngineError
 from smallwright.run import _engine
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """The answer to one text.
-
-    ``confidence`` is the calibrated probability of ``label``; ``truncated`` tells that the text was longer than the
-    model's context and was cut at its end.
-    """
-
-    label: str
-    confidence: float
-    truncated: bool
-    labels: tuple[str, ...]
-    values: NDArray[np.float32]
-
-    @property
-    def probabilities(self) -> dict[str, float]:
-        """Every label with its calibrated probability, in the package's order."""
-        return {label: float(value) for label, value in zip(self.labels, self.values, strict=True)}
+    from smallwright.run.prediction import Prediction
 
 
-def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 16, *, in_place: bool = False) -> Package:
+def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 8, *, in_place: bool = False) -> Package:
     """Open a package.
 
     Args:
         path: a GGUF file.
         threads: 1 or more; 0 means all cores that this process may use.
-        kv_bits: 8, 16 or 32, the precision of a generating model's keys and values.
+        kv_bits: 8, 16 or 32, the precision of a generating model's keys and values (docs/decisions/009: what 8 costs).
         in_place: leave the weights in the file and pack them as they are used: less memory, nothing to load, slower.
             The answers are the same. The file must not change while the package is open.
 
@@ -72,7 +56,7 @@ class Package:
     """A package in memory with one session. Use one instance per thread; close it, or use it as a context manager."""
 
     def __init__(
-        self, path: str | PathLike[str], *, threads: int = 0, kv_bits: int = 16, in_place: bool = False
+        self, path: str | PathLike[str], *, threads: int = 0, kv_bits: int = 8, in_place: bool = False
     ) -> None:
         for name, value in (("threads", threads), ("kv_bits", kv_bits)):
             if not isinstance(value, int) or not -(2**31) <= value < 2**31:
@@ -114,13 +98,11 @@ class Package:
         Raises:
             EngineError: the package generates text, or a text has no tokens.
         """
+        from smallwright.run.prediction import read_logits
+
         many = [texts] if isinstance(texts, str) else list(texts)
         logits, truncated = self._opened().classify_texts(_clean(many))
-        probabilities = _softmax(logits / np.float32(self.temperature))
-        out = [
-            Prediction(self.labels[int(np.argmax(row))], float(np.max(row)), cut, self.labels, row)
-            for row, cut in zip(probabilities, truncated, strict=True)
-        ]
+        out = read_logits(logits, truncated, self.labels, self.temperature)
         return out[0] if isinstance(texts, str) else out
 
     def classify_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -130,6 +112,8 @@ class Package:
 
     def classify_tokens(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Raw class logits (N, C) float32 of sequences of tokens, taken as they are (no special tokens are added)."""
+        import numpy as np
+
         offsets: NDArray[np.int64] = np.zeros(len(sequences) + 1, np.int64)
         offsets[1:] = np.cumsum([len(tokens) for tokens in sequences])
         flat = _tokens([token for tokens in sequences for token in tokens])
@@ -263,6 +247,8 @@ def _clean(texts: list[str]) -> list[str]:
 
 
 def _tokens(tokens: Sequence[int]) -> NDArray[np.int32]:
+    import numpy as np
+
     array = np.asarray(tokens)
     if array.size == 0:
         return np.zeros(0, np.int32)
@@ -271,9 +257,3 @@ def _tokens(tokens: Sequence[int]) -> NDArray[np.int32]:
     if array.min() < 0 or array.max() > np.iinfo(np.int32).max:
         raise EngineError(f"a token must be from 0 to {np.iinfo(np.int32).max}. Got {array.min()} to {array.max()}.")
     return np.ascontiguousarray(array, np.int32)
-
-
-def _softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    out: NDArray[np.float32] = shifted / shifted.sum(axis=-1, keepdims=True)
-    return out
