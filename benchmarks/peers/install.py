@@ -85,6 +85,7 @@ def compile_programs(layout: Layout) -> None:
     """Our engine, the two C++ workers and the probe."""
     print("building our engine and the workers ...", flush=True)
     log, source = layout.log("programs"), _llama_source(layout)
+    _forget_another_checkout(layout.engine_build)
     run_logged(["cmake", "-S", ROOT, "-B", layout.engine_build, "-DCMAKE_BUILD_TYPE=Release"], log)
     run_logged(["cmake", "--build", layout.engine_build, "-j", "2"], log)
     layout.program("x").parent.mkdir(parents=True, exist_ok=True)
@@ -99,6 +100,13 @@ def compile_programs(layout: Layout) -> None:
     for name, words in options.items():
         plain = [compiler, "-std=c++17", "-O3", "-Wall", "-Wextra", SOURCES / f"{name}.cpp"]
         run_logged([*plain, *words, "-o", layout.program(name)], log)
+
+
+def _forget_another_checkout(build: Path) -> None:
+    """CMake refuses to build another source folder where it has built one before."""
+    cache = build / "CMakeCache.txt"
+    if cache.exists() and f"CMAKE_HOME_DIRECTORY:INTERNAL={ROOT}\n" not in cache.read_text(encoding="utf-8"):
+        shutil.rmtree(build)
 
 
 def _llama_source(layout: Layout) -> Path:
