@@ -146,6 +146,8 @@ def _opener(request: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]
     if request["kind"] == "package":
         from smallwright import run
 
+        if request["task"] == "classify":  # else the first answer imports NumPy, and the package would pay for it
+            importlib.import_module("smallwright.run.prediction")
         return run.load, {"path": request["path"], "threads": request["threads"]}
     module_name, _, function_name = request["target"].partition(":")
     if not module_name.startswith(ALLOWED_PREFIX) or not function_name.isidentifier():

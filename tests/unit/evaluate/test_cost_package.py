@@ -54,6 +54,7 @@ def test_a_classifier_is_measured_side_by_side(classifier: Path) -> None:
     if resident().current_bytes is not None:
         assert one.peak_rss_bytes is not None and one.added_rss_bytes is not None
         assert 0 < one.added_rss_bytes < one.peak_rss_bytes
+        assert one.added_rss_bytes < 6e6  # of a tiny package: NumPy, three times that, is the runtime's
 
 
 def test_text_is_scored_as_by_the_opened_package(speaker: Path) -> None:
