@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "file/error.h"
+#include "fuzz/random.h"
 #include "kernels/blocks.h"
 #include "kernels/memory.h"
 #include "kernels/pack.h"
@@ -18,15 +19,9 @@ namespace {
 using sw::Kernels;
 using Floats = std::vector<float>;
 
-class Random {
+class Random : public sw_fuzz::Random {
 public:
-    explicit Random(uint64_t seed) : state_(seed) {}
-    uint64_t next() {   // splitmix64
-        uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
-        z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-        z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-        return z ^ (z >> 31);
-    }
+    using sw_fuzz::Random::Random;
     int from(int least, int most) { return least + (int)(next() % (uint64_t)(most - least + 1)); }
     bool chance(int of) { return next() % (uint64_t)of == 0; }
     float number() { return (float)(int64_t)next() * 0x1p-61f; }   // from -4 to 4
@@ -45,9 +40,6 @@ public:
             if (chance(3)) v = chance(2) ? v * 20.0f : edges[next() % (sizeof edges / sizeof *edges)];
         return x;
     }
-
-private:
-    uint64_t state_;
 };
 
 struct Difference {

@@ -12,8 +12,6 @@ constexpr size_t kRoom = 64;         // tokens: panels of keys, blocks of values
 constexpr int kMostWidth = 1024;     // of a head; the description is checked against it
 constexpr uint16_t kOne = 0x3c00;    // f16
 
-size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 template <class Value>
 void scatter(uint8_t* key_panel, uint8_t* value_panels, size_t value_stride, int width, size_t position, const Value* key, const Value* value) {
     Value* const keys = reinterpret_cast<Value*>(key_panel) + position % kPanel;

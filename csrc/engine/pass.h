@@ -21,8 +21,6 @@ struct Sequence {
     size_t start = 0;           // without a state: where its keys begin in the scratch, a multiple of 16
 };
 
-constexpr size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
-
 class Pass {
 public:
     Pass(const Model& model, int threads);

@@ -21,8 +21,8 @@ inline __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256
 
 constexpr int kRows = 16;      // activation rows of a tile
 constexpr int kFewRows = 17;   // with fewer, unpacking a panel costs more than its tiles save
-// A tile's sums are read from memory only once they have left the processor's queues, some 130 cycles after they were
-// asked for. So dots are asked for four parts ahead of their use, into a ring of eight.
+// A tile's sums go through memory, which takes a while. So dots are asked for four parts ahead of their use, into a ring
+// of eight; more parts ahead were not faster.
 constexpr size_t kAhead = 4, kRing = 8;
 
 struct alignas(64) TileConfig {

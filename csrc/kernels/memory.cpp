@@ -36,7 +36,7 @@ Buffer::Buffer(size_t size_bytes) : size_bytes_(size_bytes) {
         return;
     }
 #endif
-    const size_t whole = (size_bytes + 63) / 64 * 64;
+    const size_t whole = round_up(size_bytes, 64);
     data_ = static_cast<uint8_t*>(std::aligned_alloc(64, whole));
     if (!data_) throw std::bad_alloc();
     std::memset(data_, 0, whole);

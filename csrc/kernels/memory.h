@@ -6,6 +6,8 @@
 
 namespace sw {
 
+constexpr size_t round_up(size_t n, size_t to) { return (n + to - 1) / to * to; }
+
 class Buffer {
 public:
     Buffer() = default;

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.parity.appending import append_in_parts
 from tests.parity.tiny_packages import LABELS, TYPES, decoder_spec, encoder_spec, write_own
 
 from smallwright.run import _engine, load
@@ -76,12 +77,7 @@ def test_logits_do_not_depend_on_splits(
         monkeypatch.setenv("SMALLWRIGHT_ISA", isa)
         model = _engine.open(str(path))
         for threads, splits in ((1, [230]), (2, [230]), (3, [1, 1, 5, 100, 60, 63]), (1, [97, 133]), (2, [1] * 230)):
-            session = _engine.Session(model, threads, kv_bits)
-            logits, at = [], 0
-            for size in splits:
-                logits.append(session.append(tokens[at : at + size], True))
-                at += size
-            found = np.concatenate(logits)
+            found = append_in_parts(_engine.Session(model, threads, kv_bits), tokens, splits)
             expected = found if expected is None else expected
             np.testing.assert_array_equal(found, expected)
 

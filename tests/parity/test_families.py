@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.parity.appending import append_in_parts
 from tests.parity.family_packages import FAMILIES, TYPES, VOCABULARY, Family, add_bytes, write_family
 from tests.parity.llama_cpp import LlamaCpp, open_library
 from tests.properties.tokenizers_made import SENTENCES
@@ -175,11 +176,6 @@ def test_logits_do_not_depend_on_splits(tmp_path: Path, name: str, kv_bits: int)
     tokens = np.random.default_rng(2).integers(0, VOCABULARY, 120).astype(np.int32)
     model, expected = _engine.open(str(path)), None
     for threads, splits in ((1, [120]), (3, [1, 1, 5, 20, 60, 33]), (2, [1] * 120)):
-        session = _engine.Session(model, threads, kv_bits)
-        logits, at = [], 0
-        for size in splits:
-            logits.append(session.append(tokens[at : at + size], True))
-            at += size
-        found = np.concatenate(logits)
+        found = append_in_parts(_engine.Session(model, threads, kv_bits), tokens, splits)
         expected = found if expected is None else expected
         np.testing.assert_array_equal(found, expected)
