@@ -24,6 +24,16 @@ inline LanesFwd from_half_lanes(const uint16_t* x) {
     return v;
 }
 
+inline LanesFwd fuse(LanesFwd a, LanesFwd b, LanesFwd c) {
+    __m256 x[2], y[2], z[2];
+    __builtin_memcpy(x, &a, sizeof a);
+    __builtin_memcpy(y, &b, sizeof b);
+    __builtin_memcpy(z, &c, sizeof c);
+    for (int h = 0; h < 2; ++h) z[h] = _mm256_fmadd_ps(x[h], y[h], z[h]);
+    __builtin_memcpy(&c, z, sizeof c);
+    return c;
+}
+
 #include "kernels/elementwise.inc"
 
 inline void write(__m256 low, __m256 high, int row, int rows, int t, const Output& out) {

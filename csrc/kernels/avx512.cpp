@@ -12,6 +12,8 @@ inline void to_half_lanes(__m512 v, uint16_t* y) {
 
 inline __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)x)); }
 
+inline __m512 fuse(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
+
 #include "kernels/elementwise.inc"
 #include "kernels/avx512.inc"
 #include "kernels/tiles.inc"

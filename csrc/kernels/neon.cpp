@@ -28,6 +28,16 @@ inline LanesFwd from_half_lanes(const uint16_t* x) {
     return v;
 }
 
+inline LanesFwd fuse(LanesFwd a, LanesFwd b, LanesFwd c) {
+    float32x4_t x[kParts], y[kParts], z[kParts];
+    __builtin_memcpy(x, &a, sizeof a);
+    __builtin_memcpy(y, &b, sizeof b);
+    __builtin_memcpy(z, &c, sizeof c);
+    for (int r = 0; r < kParts; ++r) z[r] = vfmaq_f32(z[r], x[r], y[r]);
+    __builtin_memcpy(&c, z, sizeof c);
+    return c;
+}
+
 #include "kernels/elementwise.inc"
 
 template <Format F>

@@ -49,6 +49,13 @@ inline LanesFwd from_half_lanes(const uint16_t* x) {
     return v;
 }
 
+inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }   // a b + c, rounded once
+
+inline LanesFwd fuse(LanesFwd a, LanesFwd b, LanesFwd c) {
+    for (int i = 0; i < 16; ++i) c[i] = fused(a[i], b[i], c[i]);
+    return c;
+}
+
 #include "kernels/elementwise.inc"
 
 void write(const float* acc, int row, int rows, int t, const Output& out) {
@@ -61,8 +68,6 @@ void write(const float* acc, int row, int rows, int t, const Output& out) {
 }
 
 constexpr int kTokens = 8;   // rows that share the decoding of a weight
-
-inline float fused(float a, float b, float c) { return __builtin_fmaf(a, b, c); }   // a b + c, rounded once
 
 template <Format F>
 inline float float_at(const uint8_t* panel, size_t at) {
