@@ -5,7 +5,7 @@
 
 #include <memory>
 
-#include "engine/session.h"
+#include "engine/generator.h"
 
 namespace sw_bind {
 
@@ -34,6 +34,7 @@ private:
 
 nanobind::object rows(size_t count, size_t width, std::unique_ptr<float[]> data);   // (count, width) float32 array
 std::unique_ptr<float[]> allocate(size_t count, size_t width);                      // zeros
+void bind_generator(nanobind::module_& m);
 void bind_kernels(nanobind::module_& m);
 void bind_measure(nanobind::module_& m);
 

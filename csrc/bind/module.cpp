@@ -9,7 +9,6 @@
 #include <memory>
 
 #include "bind/bind.h"
-#include "engine/session.h"
 #include "smallwright.h"
 
 namespace nb = nanobind;
@@ -100,24 +99,22 @@ nb::object append(Session& self, const Tokens& tokens, bool all_rows) {
     return rows(count, vocabulary, std::move(logits));
 }
 
-int generate(Session& self, const std::string& prompt, int max_tokens, float temperature, int top_k, float top_p, uint64_t seed,
-             nb::callable on_text) {
-    Busy busy(self);
-    const sw::Sampling sampling{max_tokens, temperature, top_k, top_p, seed};
-    nb::gil_scoped_release release;
-    return self.session->generate(prompt, sampling, [&](std::string_view text, int32_t token) {
-        nb::gil_scoped_acquire acquire;
-        const nb::object go_on = on_text(nb::str(text.data(), text.size()), token);
-        return go_on.is_none() || nb::cast<bool>(go_on);
-    });
-}
-
 std::string decode(const Model& self, const Tokens& tokens) {
     const sw::Tokenizer& tokenizer = self.model->tokenizer();
     for (size_t i = 0; i < tokens.shape(0); ++i)
         if (tokens.data()[i] < 0 || tokens.data()[i] >= tokenizer.vocabulary())
             throw sw::Error("bad_token", "a token must be from 0 to " + std::to_string(tokenizer.vocabulary() - 1) + ". Got " + std::to_string(tokens.data()[i]) + ".");
     return tokenizer.decode(std::vector<int32_t>(tokens.data(), tokens.data() + tokens.shape(0)));
+}
+
+nb::list token_bytes(const Model& self) {
+    const sw::Tokenizer& tokenizer = self.model->tokenizer();
+    nb::list out;
+    for (int32_t token = 0; token < tokenizer.vocabulary(); ++token) {
+        const std::string bytes = tokenizer.decode_token(token);
+        out.append(nb::bytes(bytes.data(), bytes.size()));
+    }
+    return out;
 }
 
 // What is wrong with a file becomes a PackageError, with a request or this machine an EngineError; both carry `kind`.
@@ -160,6 +157,9 @@ NB_MODULE(_engine, m) {
         .def_prop_ro("description", [](const Model& self) { return self.model->description(); })
         .def("encode", [](const Model& self, const std::string& text, bool add_special) { return self.model->tokenizer().encode(text, add_special); },
              nb::arg("text"), nb::arg("add_special") = true)
+        .def("encode_prompt", [](const Model& self, const std::string& text) { return self.model->encode_prompt(text); }, nb::arg("text"))
+        .def("token_bytes", &token_bytes, "The bytes of every token as it continues a text; none of special ones.")
+        .def_prop_ro("end_token", [](const Model& self) { return self.model->tokenizer().end_token(); })
         .def("decode", &decode, nb::arg("tokens"));
     m.def("open", &open_model, nb::arg("path"), nb::arg("in_place") = false);
 
@@ -171,10 +171,8 @@ NB_MODULE(_engine, m) {
         .def("classify_texts", &classify_texts, nb::arg("texts"), "((N, C) float32 logits, list of bool: cut to the context)")
         .def("classify_tokens", &classify_tokens, nb::arg("tokens"), nb::arg("offsets"))
         .def("append", &append, nb::arg("tokens"), nb::arg("all_rows") = false)
-        .def("truncate", [](Session& self, size_t length) { Busy busy(self); self.session->truncate(length); }, nb::arg("length"))
-        .def_prop_ro("length", [](const Session& self) { return self.session->length(); })
-        .def("generate", &generate, nb::arg("prompt"), nb::arg("max_tokens"), nb::arg("temperature"), nb::arg("top_k"),
-             nb::arg("top_p"), nb::arg("seed"), nb::arg("on_text"))
+        .def("truncate", [](Session& self, size_t length) { Busy busy(self); self.session->text().truncate(length); }, nb::arg("length"))
+        .def_prop_ro("length", [](const Session& self) { return self.session->text().length(); })
         .def("counters", [](const Session& self) {
             const sw::Counters c = self.session->counters();
             nb::dict out;
@@ -186,6 +184,7 @@ NB_MODULE(_engine, m) {
             out["pair_rows"] = c.pair_rows;
             return out;
         });
+    bind_generator(m);
     nb::module_ kernels = m.def_submodule("_kernels", "Every kernel by instruction set, for tests.");
     bind_kernels(kernels);
     bind_measure(m);

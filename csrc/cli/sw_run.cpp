@@ -24,6 +24,8 @@ const char* const kUsage =
     "  --temperature T    0: always the likeliest token (0)\n"
     "  --top-k K          sample among the K likeliest; 0: all (0)\n"
     "  --top-p P          sample among the likeliest that together have probability P (1)\n"
+    "  --min-p P          leave out tokens below this share of the likeliest one's probability; 0: none (0)\n"
+    "  --repetition-penalty X  make tokens that were there less likely; 1: off (1)\n"
     "  --seed N           of the sampling (0)\n"
     "  --threads N        0: all cores (0)\n"
     "  --in-place         leave the weights in the file: less memory, slower\n"
@@ -38,7 +40,7 @@ struct Options {
     bool has_text = false, json = false;
     sw_model_options model{0};
     long top = 1, threads = 0;
-    sw_sampling sampling{128, 0.0f, 0, 1.0f, 0};
+    sw_sampling sampling{128, 0.0f, 0, 1.0f, 0.0f, 1.0f, 0};
 };
 
 [[noreturn]] void wrong_usage(const std::string& message) {
@@ -95,7 +97,7 @@ Options parse(int argc, char** argv) {
         }
         const size_t equals = name.find('=');
         std::string given;
-        const std::string known[] = {"--top", "--max-tokens", "--temperature", "--top-k", "--top-p", "--seed", "--threads"};
+        const std::string known[] = {"--top", "--max-tokens", "--temperature", "--top-k", "--top-p", "--min-p", "--repetition-penalty", "--seed", "--threads"};
         const std::string key = name.substr(0, equals);
         if (std::find(std::begin(known), std::end(known), key) == std::end(known)) wrong_usage("unknown option '" + key + "'.");
         if (equals != std::string::npos) given = name.substr(equals + 1);
@@ -107,6 +109,8 @@ Options parse(int argc, char** argv) {
         else if (key == "--temperature") options.sampling.temperature = (float)number(key, value, 0, 1e6, false);
         else if (key == "--top-k") options.sampling.top_k = (int32_t)number(key, value, 0, 2147483647, true);
         else if (key == "--top-p") options.sampling.top_p = (float)number(key, value, 1e-9, 1, false);
+        else if (key == "--min-p") options.sampling.min_p = (float)number(key, value, 0, 1, false);
+        else if (key == "--repetition-penalty") options.sampling.repetition_penalty = (float)number(key, value, 1e-3, 1e3, false);
         else if (key == "--seed") options.sampling.seed = (uint64_t)number(key, value, 0, 9007199254740992.0, true);
         else options.threads = (long)number(key, value, 0, 256, true);
     }

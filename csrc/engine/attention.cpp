@@ -93,29 +93,43 @@ struct Scratch {
     }
 };
 
-class Attention : public Mixer {
+// The keys and values of one text.
+class AttentionState : public MixerState {
 public:
-    Attention(const Model& model, int kv_bits, int threads)
-        : spec_(model.spec()), weights_(model.weights()), rotary_(model.spec(), model.weights().rotary_factors), scratch_((size_t)threads) {
-        if (spec_.classifier) return;
-        for (const LayerSpec& layer : spec_.layers) state_.emplace_back(layer.key_value_heads, layer.head_width, kv_bits);
+    AttentionState(const ModelSpec& spec, int kv_bits) {
+        for (const LayerSpec& layer : spec.layers) layers.emplace_back(layer.key_value_heads, layer.head_width, kv_bits);
     }
 
     void reserve(size_t tokens) override {
-        for (KeyValues& layer : state_) layer.reserve(tokens);
+        for (KeyValues& layer : layers) layer.reserve(tokens);
     }
 
-    uint64_t state_bytes() const override {
+    uint64_t size_bytes() const override {
         uint64_t bytes = 0;
-        for (const KeyValues& layer : state_) bytes += layer.size_bytes();
+        for (const KeyValues& layer : layers) bytes += layer.size_bytes();
         return bytes;
     }
+
+    void copy(const MixerState& from, size_t tokens) override {
+        for (size_t i = 0; i < layers.size(); ++i) layers[i].copy(static_cast<const AttentionState&>(from).layers[i], tokens);
+    }
+
+    std::vector<KeyValues> layers;
+};
+
+class Attention : public Mixer {
+public:
+    Attention(const Model& model, int kv_bits, int threads)
+        : spec_(model.spec()), weights_(model.weights()), rotary_(model.spec(), model.weights().rotary_factors), kv_bits_(kv_bits),
+          scratch_((size_t)threads) {}
+
+    std::unique_ptr<MixerState> make_state() const override { return std::make_unique<AttentionState>(spec_, kv_bits_); }
 
     void prepare(Pass& pass) override {
         const size_t longest = pass.longest();
         size_t numbers = longest;
         for (const LayerSpec& layer : spec_.layers) numbers = std::max(numbers, round_up((size_t)layer.head_width, kBlock));
-        for (Scratch& scratch : scratch_) scratch.reserve(numbers, !state_.empty());
+        for (Scratch& scratch : scratch_) scratch.reserve(numbers, !spec_.classifier);
         rotary_.reserve(longest);
     }
 
@@ -123,53 +137,61 @@ public:
     void mix(const Operation& op, Pass& pass) override;
 
 private:
-    KeyValues& cache(int layer, const Pass& pass);
-    void store_head(KeyValues& to, const Operation& op, Pass& pass, size_t row, int head);
+    KeyValues& cache(int layer, const Sequence& sequence);
+    void reserve_forgotten(const Pass& pass, int layer);
+    void store_head(const Operation& op, Pass& pass, size_t row, int head);
     void make_tiles(const LayerSpec& s, const Pass& pass);
-    void answer(KeyValues& cache, const Operation& op, Pass& pass, const Tile& tile, const Scratch& scratch);
+    void answer(const Operation& op, Pass& pass, const Tile& tile, const Scratch& scratch);
     void cap(const Kernels& kernels, float* scores, size_t n, float softcap) const;
 
     const ModelSpec& spec_;
     const Weights& weights_;
     Rotary rotary_;
-    std::vector<KeyValues> state_;      // by layer; none for whole texts
-    std::vector<KeyValues> forgotten_;  // of the layer at hand, one for every shape of heads
+    int kv_bits_;
+    std::vector<KeyValues> forgotten_;  // of the layer at hand, one for every shape of heads; whole texts share it
     std::vector<Scratch> scratch_;
     std::vector<Tile> tiles_;
     bool store_late_ = false;           // tiles store the keys that they attend to
 };
 
-KeyValues& Attention::cache(int layer, const Pass& pass) {
-    if (pass.stateful) return state_[(size_t)layer];
+KeyValues& Attention::cache(int layer, const Sequence& sequence) {
     const LayerSpec& s = spec_.layers[(size_t)layer];
+    if (sequence.state) return static_cast<AttentionState&>(sequence.state->of(s.mixer)).layers[(size_t)layer];
+    const auto same = [&](const KeyValues& k) { return k.fits(s.key_value_heads, s.head_width); };
+    return *std::find_if(forgotten_.begin(), forgotten_.end(), same);
+}
+
+void Attention::reserve_forgotten(const Pass& pass, int layer) {
+    const LayerSpec& s = spec_.layers[(size_t)layer];
+    const Sequence& last = pass.sequences.back();
+    if (last.state) return;
     const auto same = [&](const KeyValues& k) { return k.fits(s.key_value_heads, s.head_width); };
     auto found = std::find_if(forgotten_.begin(), forgotten_.end(), same);
     if (found == forgotten_.end()) found = forgotten_.insert(found, KeyValues(s.key_value_heads, s.head_width, 32));
-    const Sequence& last = pass.sequences.back();
     found->reserve(last.start + last.length);
-    return *found;
 }
 
 void Attention::store(const Operation& op, Pass& pass) {
     const LayerSpec& s = spec_.layers[(size_t)op.layer];
-    // One row alone: the tile that attends to a head stores it first, one section of threads less.
-    store_late_ = pass.rows == 1 && s.heads / s.key_value_heads <= kTileRows && !pass.keep.empty();
+    // One row of every text: the tile that attends to a head stores it first, one section of threads less.
+    store_late_ = pass.rows == pass.sequences.size() && s.heads / s.key_value_heads <= kTileRows && pass.keep.size() == pass.rows;
+    reserve_forgotten(pass, op.layer);
     if (store_late_) return;
-    KeyValues& to = cache(op.layer, pass);
     pass.run_even((int)pass.rows * s.key_value_heads, [&](int begin, int end, int) {
-        for (int i = begin; i < end; ++i) store_head(to, op, pass, (size_t)(i / s.key_value_heads), i % s.key_value_heads);
+        for (int i = begin; i < end; ++i) store_head(op, pass, (size_t)(i / s.key_value_heads), i % s.key_value_heads);
     });
 }
 
 // The key and the value of one row and one head: normalised, rotated, stored.
-void Attention::store_head(KeyValues& to, const Operation& op, Pass& pass, size_t row, int head) {
+void Attention::store_head(const Operation& op, Pass& pass, size_t row, int head) {
     const LayerSpec& s = spec_.layers[(size_t)op.layer];
     const int width = s.head_width, position = pass.positions[row];
     float* key = pass.slot(Slot::k) + row * pass.stride(Slot::k) + (size_t)head * width;
     const float* value = pass.slot(Slot::v) + row * pass.stride(Slot::v) + (size_t)head * width;
     if (s.qk_norm) pass.kernels.rms_norm(key, weights_.layers[(size_t)op.layer].k_norm.data(), (size_t)width, spec_.epsilon, key);
     rotary_.turn(pass.kernels, s, key, position);
-    to.store(pass.kernels, head, pass.sequences[(size_t)pass.owner[row]].start + (size_t)position, key, value);
+    const Sequence& sequence = pass.sequences[(size_t)pass.owner[row]];
+    cache(op.layer, sequence).store(pass.kernels, head, sequence.start + (size_t)position, key, value);
 }
 
 void Attention::make_tiles(const LayerSpec& s, const Pass& pass) {
@@ -189,12 +211,11 @@ void Attention::make_tiles(const LayerSpec& s, const Pass& pass) {
 
 void Attention::mix(const Operation& op, Pass& pass) {
     make_tiles(spec_.layers[(size_t)op.layer], pass);
-    KeyValues& keys = cache(op.layer, pass);
     // few tiles are shared out one by one, many in runs
     const size_t run = tiles_.size() / ((size_t)pass.threads.count() * 16) + 1;
     pass.threads.run((int)((tiles_.size() + run - 1) / run), [&](int task, int thread) {
         const size_t end = std::min(tiles_.size(), ((size_t)task + 1) * run);
-        for (size_t i = (size_t)task * run; i < end; ++i) answer(keys, op, pass, tiles_[i], scratch_[(size_t)thread]);
+        for (size_t i = (size_t)task * run; i < end; ++i) answer(op, pass, tiles_[i], scratch_[(size_t)thread]);
     });
 }
 
@@ -205,8 +226,9 @@ void Attention::cap(const Kernels& kernels, float* scores, size_t n, float softc
     kernels.scale(scores, softcap, n);
 }
 
-void Attention::answer(KeyValues& cache, const Operation& op, Pass& pass, const Tile& tile, const Scratch& scratch) {
+void Attention::answer(const Operation& op, Pass& pass, const Tile& tile, const Scratch& scratch) {
     const Kernels& kernels = pass.kernels;
+    const KeyValues& keys_values = cache(op.layer, *tile.sequence);
     const LayerSpec& s = spec_.layers[(size_t)op.layer];
     const int n = tile.count(), key_head = tile.head / (s.heads / s.key_value_heads);
     const size_t width = (size_t)s.head_width, start = tile.sequence->start;
@@ -215,10 +237,10 @@ void Attention::answer(KeyValues& cache, const Operation& op, Pass& pass, const 
     float* mixed = pass.slot(Slot::mixed) + tile.row * pass.stride(Slot::mixed) + (size_t)tile.head * width;
     const auto valid = [&](int i) { return spec_.causal ? (size_t)pass.positions[tile.row_of(i)] + 1 : tile.sequence->length; };
     const size_t length = valid(n - 1), filled = round_up(length, kBlock);
-    const bool codes = cache.bits() == 8;
-    const Product product = kernels.products.of[(int)cache.format()];
+    const bool codes = keys_values.bits() == 8;
+    const Product product = kernels.products.of[(int)keys_values.format()];
     float* const scores = scratch.scores.as<float>();
-    if (store_late_) store_head(cache, op, pass, tile.row, key_head);
+    if (store_late_) store_head(op, pass, tile.row, key_head);
     for (int i = 0; i < n; ++i) {
         float* const query = q + (size_t)i * q_step;
         if (s.qk_norm) kernels.rms_norm(query, weights_.layers[(size_t)op.layer].q_norm.data(), width, spec_.epsilon, query);
@@ -227,13 +249,13 @@ void Attention::answer(KeyValues& cache, const Operation& op, Pass& pass, const 
         if (!codes) continue;
         float* const whole = scores + (size_t)i * scratch.stride;   // filled up; the scores take its place
         std::memcpy(whole, query, width * sizeof(float));
-        std::fill(whole + width, whole + cache.key_width(), 0.0f);
-        scratch.quantize(kernels, i, (size_t)cache.key_width());
+        std::fill(whole + width, whole + keys_values.key_width(), 0.0f);
+        scratch.quantize(kernels, i, (size_t)keys_values.key_width());
     }
     Rows queries = scratch.rows();
     queries.f32 = q;
     queries.f32_stride = q_step;
-    const Matrix keys = cache.keys(key_head, start, length);
+    const Matrix keys = keys_values.keys(key_head, start, length);
     product(keys, queries, n, Output{scores, scratch.stride, nullptr, false}, 0, (int)((length + kPanel - 1) / kPanel));
     float sums[kTileRows];
     for (int i = 0; i < n; ++i) {
@@ -243,10 +265,10 @@ void Attention::answer(KeyValues& cache, const Operation& op, Pass& pass, const 
         std::fill(row, row + from, 0.0f);
         sums[i] = kernels.softmax(row + from, seen - from, (codes ? filled : length) - from);
         if (!codes) continue;
-        kernels.multiply(row + from, cache.value_scales(key_head) + from, seen - from);
+        kernels.multiply(row + from, keys_values.value_scales(key_head) + from, seen - from);
         scratch.quantize(kernels, i, filled);
     }
-    const Matrix values = cache.values(key_head, start, length);
+    const Matrix values = keys_values.values(key_head, start, length);
     product(values, scratch.rows(), n, Output{mixed, mixed_step, nullptr, false}, 0, (s.head_width + kPanel - 1) / kPanel);
     for (int i = 0; i < n; ++i) {
         kernels.scale(mixed + (size_t)i * mixed_step, 1.0f / sums[i], width);

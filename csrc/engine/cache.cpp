@@ -59,38 +59,47 @@ size_t KeyValues::key_panel_bytes() const {
 }
 
 // With 8 bits: [tokens / 32][8][16][4] codes, then scales that are all one: a token's own is in value_scales.
-size_t KeyValues::value_panel_bytes(size_t capacity) const {
-    if (bits_ != 8) return capacity * kPanel * bits_ / 8;
-    return capacity * kPanel + capacity / kBlock * kPanel * sizeof(uint16_t);
+size_t KeyValues::value_panel_bytes() const {
+    if (bits_ != 8) return capacity_ * kPanel * bits_ / 8;
+    return capacity_ * kPanel + capacity_ / kBlock * kPanel * sizeof(uint16_t);
+}
+
+void KeyValues::allocate(size_t capacity) {
+    capacity_ = capacity;
+    keys_ = Buffer((size_t)heads_ * (capacity_ / kPanel) * key_panel_bytes());
+    values_ = Buffer((size_t)heads_ * value_panels() * value_panel_bytes());
+    if (bits_ != 8) return;
+    value_scales_ = Buffer((size_t)heads_ * capacity_ * sizeof(float));
+    for (size_t panel = 0; panel < (size_t)heads_ * value_panels(); ++panel)
+        std::fill_n(reinterpret_cast<uint16_t*>(values_.as() + panel * value_panel_bytes() + capacity_ * kPanel), capacity_ / kBlock * kPanel, kOne);
 }
 
 void KeyValues::reserve(size_t tokens) {
     if (tokens <= capacity_) return;
     KeyValues grown(heads_, width_, bits_);
-    grown.capacity_ = round_up(tokens, kRoom);
-    const size_t key_bytes = capacity_ / kPanel * key_panel_bytes(), grown_key_bytes = grown.capacity_ / kPanel * key_panel_bytes();
-    const size_t value_bytes = value_panel_bytes(capacity_), grown_value_bytes = value_panel_bytes(grown.capacity_);
-    const size_t codes = bits_ == 8 ? capacity_ * kPanel : value_bytes;   // of a panel of values
-    grown.keys_ = Buffer((size_t)heads_ * grown_key_bytes);
-    grown.values_ = Buffer((size_t)heads_ * value_panels() * grown_value_bytes);
-    if (bits_ == 8) grown.value_scales_ = Buffer((size_t)heads_ * grown.capacity_ * sizeof(float));
-    for (int head = 0; head < heads_; ++head) {
-        if (key_bytes) std::memcpy(grown.keys_.as() + (size_t)head * grown_key_bytes, keys_.as() + (size_t)head * key_bytes, key_bytes);
-        if (bits_ == 8 && capacity_)
-            std::memcpy(grown.value_scales_.as<float>() + (size_t)head * grown.capacity_, value_scales(head), capacity_ * sizeof(float));
-    }
-    for (size_t panel = 0; panel < (size_t)heads_ * value_panels(); ++panel) {
-        uint8_t* const to = grown.values_.as() + panel * grown_value_bytes;
-        if (codes) std::memcpy(to, values_.as() + panel * value_bytes, codes);
-        if (bits_ == 8) std::fill_n(reinterpret_cast<uint16_t*>(to + grown.capacity_ * kPanel), grown.capacity_ / kBlock * kPanel, kOne);
-    }
+    grown.allocate(round_up(tokens, kRoom));
+    grown.copy(*this, capacity_);
     *this = std::move(grown);
+}
+
+void KeyValues::copy(const KeyValues& from, size_t tokens) {
+    if (tokens == 0) return;
+    reserve(tokens);
+    // whole panels of keys, whole blocks of values; kRoom is divisible by both
+    const size_t key_bytes = round_up(tokens, kPanel) / kPanel * key_panel_bytes(), key_stride = capacity_ / kPanel * key_panel_bytes();
+    const size_t value_bytes = round_up(tokens, kBlock) * kPanel * bits_ / 8;
+    for (size_t head = 0; head < (size_t)heads_; ++head) {
+        std::memcpy(keys_.as() + head * key_stride, from.keys_.as() + head * (from.capacity_ / kPanel * key_panel_bytes()), key_bytes);
+        if (bits_ == 8) std::memcpy(value_scales_.as<float>() + head * capacity_, from.value_scales((int)head), tokens * sizeof(float));
+    }
+    for (size_t panel = 0; panel < (size_t)heads_ * value_panels(); ++panel)
+        std::memcpy(values_.as() + panel * value_panel_bytes(), from.values_.as() + panel * from.value_panel_bytes(), value_bytes);
 }
 
 void KeyValues::store(const Kernels& kernels, int head, size_t position, const float* key, const float* value) {
     if (bits_ == 8) return store_codes(kernels, head, position, key, value);
     uint8_t* const key_panel = keys_.as() + ((size_t)head * capacity_ + position) / kPanel * key_panel_bytes();
-    const size_t stride = value_panel_bytes(capacity_);
+    const size_t stride = value_panel_bytes();
     uint8_t* const value_begin = values_.as() + (size_t)head * value_panels() * stride;
     if (bits_ == 32) return scatter(key_panel, value_begin, stride, width_, position, key, value);
     uint16_t half_key[kMostWidth], half_value[kMostWidth];
@@ -118,7 +127,7 @@ void KeyValues::store_codes(const Kernels& kernels, int head, size_t position, c
     uint16_t* const key_scales = reinterpret_cast<uint16_t*>(panel + (size_t)padded_ * kPanel);
     for (int b = 0; b < padded_ / kBlock; ++b) key_scales[(size_t)b * kPanel + r] = float_to_half(scales[b]);
     value_scales_.as<float>()[(size_t)head * capacity_ + position] = quantize_together(value, (size_t)width_, codes);
-    const size_t stride = value_panel_bytes(capacity_);
+    const size_t stride = value_panel_bytes();
     uint8_t* const to = values_.as() + (size_t)head * value_panels() * stride + position / 4 * kPanel * 4 + position % 4;
     for (int d = 0; d < width_; ++d) to[(size_t)(d / kPanel) * stride + (size_t)(d % kPanel) * 4] = (uint8_t)(codes[d] + 128);
 }
@@ -135,7 +144,7 @@ Matrix KeyValues::keys(int head, size_t first, size_t length) const {
 
 Matrix KeyValues::values(int head, size_t first, size_t length) const {
     Matrix out;
-    out.panel_stride = value_panel_bytes(capacity_);
+    out.panel_stride = value_panel_bytes();
     out.data = values_.as() + (size_t)head * value_panels() * out.panel_stride + first * kPanel * bits_ / 8;
     out.scales_at = capacity_ * kPanel;
     out.rows = width_;

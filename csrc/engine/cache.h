@@ -14,6 +14,7 @@ public:
     KeyValues(int heads, int width, int bits);
 
     void reserve(size_t tokens);   // keeps what is stored
+    void copy(const KeyValues& from, size_t tokens);   // the first of another's, which has the same shape
     size_t capacity() const { return capacity_; }
     uint64_t size_bytes() const { return keys_.size_bytes() + values_.size_bytes() + value_scales_.size_bytes(); }
     int bits() const { return bits_; }
@@ -29,7 +30,8 @@ public:
 
 private:
     size_t key_panel_bytes() const;
-    size_t value_panel_bytes(size_t capacity) const;
+    size_t value_panel_bytes() const;
+    void allocate(size_t capacity);
     int value_panels() const { return (width_ + kPanel - 1) / kPanel; }
     void store_codes(const Kernels& kernels, int head, size_t position, const float* key, const float* value);
     int heads_ = 0, width_ = 0, padded_ = 0, bits_ = 32;

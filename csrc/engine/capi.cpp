@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "engine/session.h"
+#include "engine/generator.h"
 
 #if !defined(SW_VERSION)
 #define SW_VERSION "0.0.0"
@@ -163,12 +163,12 @@ sw_status sw_append(sw_session* session, const int32_t* tokens, size_t count, in
     });
 }
 
-size_t sw_length(const sw_session* session) { return session->session.length(); }
+size_t sw_length(const sw_session* session) { return session->session.text().length(); }
 
 sw_status sw_truncate(sw_session* session, size_t length) {
     return guarded([&] {
         need(session, "sw_truncate needs a session. Got NULL.");
-        session->session.truncate(length);
+        session->session.text().truncate(length);
     });
 }
 
@@ -176,11 +176,14 @@ sw_status sw_generate(sw_session* session, const char* prompt, size_t prompt_byt
                       void* context, int32_t* generated) {
     return guarded([&] {
         need(session && (prompt || !prompt_bytes) && sampling, "sw_generate needs a session, a prompt and sampling. Got NULL.");
-        const sw::Sampling how{sampling->max_tokens, sampling->temperature, sampling->top_k, sampling->top_p, sampling->seed};
-        const int count = session->session.generate(std::string_view(prompt, prompt_bytes), how, [&](std::string_view text, int32_t token) {
-            return !on_text || on_text(context, text.data(), text.size(), token) == 0;
-        });
-        if (generated) *generated = count;
+        sw::Request request;
+        request.prompt = session->session.model().encode_prompt(std::string_view(prompt, prompt_bytes));
+        request.sampling = {sampling->max_tokens, sampling->temperature, sampling->top_k, sampling->top_p, sampling->min_p, sampling->repetition_penalty, sampling->seed};
+        request.on_text = [&](std::string_view text, int32_t token) { return !on_text || on_text(context, text.data(), text.size(), token) == 0; };
+        sw::Generator generator(session->session, 1);
+        const sw::Result result = generator.run(std::move(request));
+        if (result.ending == sw::Ending::failed) throw sw::Error(result.error_kind, result.error);
+        if (generated) *generated = (int32_t)result.tokens.size();
     });
 }
 

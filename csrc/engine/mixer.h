@@ -1,5 +1,5 @@
 // What mixes the tokens of a sequence. A mixer is one file and one row of kMixers: how its tensors are loaded, which
-// operations it compiles to, and the object that keeps its state in a session and runs its two operations.
+// operations it compiles to, the object that runs its two operations in a session, and what it remembers of a text.
 #pragma once
 
 #include <memory>
@@ -8,14 +8,14 @@
 #include "engine/compiler.h"
 #include "engine/loader.h"
 #include "engine/pass.h"
+#include "engine/state.h"
 
 namespace sw {
 
 class Mixer {
 public:
     virtual ~Mixer() = default;
-    virtual void reserve(size_t tokens) = 0;   // room in the state for a text of so many; what is there stays
-    virtual uint64_t state_bytes() const = 0;
+    virtual std::unique_ptr<MixerState> make_state() const = 0;
     virtual void prepare(Pass& pass) = 0;      // scratch for a pass
     virtual void store(const Operation& op, Pass& pass) = 0;   // the rows enter the state
     virtual void mix(const Operation& op, Pass& pass) = 0;     // Slot::mixed of every row, quantised to op.out

@@ -26,12 +26,12 @@ void embed(Pass& pass) {
     pass.threads.run((int)pass.rows, [&](int row, int) {
         float* const x = pass.slot(Slot::x) + (size_t)row * width;
         const int position = pass.positions[(size_t)row];
-        pass.model.read_embedding(pass.tokens[row], x);
+        pass.model.read_embedding(pass.tokens[(size_t)row], x);
         if (spec.embedding_scale != 1) kernels.scale(x, spec.embedding_scale, width);
         if (weights.bigrams) {
-            const int previous = position ? pass.tokens[row - 1] : spec.vocabulary;
+            const int previous = position ? pass.tokens[(size_t)row - 1] : spec.vocabulary;
             float* const pair = pass.slot(Slot::h) + (size_t)row * pass.stride(Slot::h);   // nobody uses it yet
-            read_tensor_row(*weights.bigrams, pair_row((uint32_t)previous, (uint32_t)pass.tokens[row], (uint32_t)spec.vocabulary, (uint32_t)spec.bigrams), pair);
+            read_tensor_row(*weights.bigrams, pair_row((uint32_t)previous, (uint32_t)pass.tokens[(size_t)row], (uint32_t)spec.vocabulary, (uint32_t)spec.bigrams), pair);
             kernels.add(x, pair, width);
         }
         if (!weights.token_type.empty()) kernels.add(x, weights.token_type.data(), width);

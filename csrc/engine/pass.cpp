@@ -9,8 +9,8 @@ Pass::Pass(const Model& m, int thread_count) : model(m), kernels(m.kernels()), t
     scratch_.resize((size_t)threads.count());
 }
 
-void Pass::clear(const int32_t* first_token) {
-    tokens = first_token;
+void Pass::clear() {
+    tokens.clear();
     rows = 0;
     sequences.clear();
     positions.clear();
@@ -18,7 +18,8 @@ void Pass::clear(const int32_t* first_token) {
     owner.clear();
 }
 
-void Pass::add(const Sequence& sequence) {
+void Pass::add(const Sequence& sequence, const int32_t* first_token) {
+    tokens.insert(tokens.end(), first_token, first_token + sequence.rows);
     sequences.push_back(sequence);
     sequences.back().row = rows;
     for (size_t r = 0; r < sequence.rows; ++r) {

@@ -14,7 +14,10 @@ struct Counters {
     uint64_t weight_bytes_read = 0, tokens = 0, head_rows = 0, passes = 0, kv_bytes = 0, pair_rows = 0;
 };
 
+class State;
+
 struct Sequence {
+    State* state = nullptr;     // of a text that goes on; null: a whole text, forgotten afterwards. In a pass all or none have one.
     size_t row = 0, rows = 0;   // of the pass; after the selection, those that are kept
     size_t past = 0;            // tokens in the state before the pass
     size_t length = 0;          // with those of the pass
@@ -31,18 +34,17 @@ public:
     Counters counters;
 
     // What goes through. Whoever begins a pass sets these, then calls prepare.
-    const int32_t* tokens = nullptr;
+    std::vector<int32_t> tokens;      // of every row
     size_t rows = 0;
-    bool stateful = false;            // one sequence that goes on; else whole ones, forgotten afterwards
     std::vector<Sequence> sequences;
     std::vector<int32_t> positions;   // of every row
     std::vector<size_t> keep;         // the rows that reach the head
     float* logits = nullptr;
     std::vector<int> owner;           // the sequence of every row
 
-    void clear(const int32_t* first_token);   // no rows
-    void add(const Sequence& sequence);       // its rows come next
-    void prepare();                           // memory for the rows, owners
+    void clear();                                                     // no rows
+    void add(const Sequence& sequence, const int32_t* first_token);   // its rows come next
+    void prepare();                                                   // memory for the rows
     size_t longest() const;                   // tokens of the longest sequence
 
     float* slot(Slot slot) const { return slot == Slot::logits ? logits : slots_[(int)slot]; }

@@ -1,17 +1,25 @@
-// One user of a model: threads, buffers, the state of a growing text, counters. Not thread-safe.
-// Enters: tokens or texts, checked here. Leaves: logits and generated text.
+// One user of a model: threads, buffers, the states of growing texts, counters. Not thread-safe.
+// Enters: tokens, checked here. Leaves: logits. Not here: choosing tokens (generator).
 #pragma once
 
 #include <cstdint>
-#include <functional>
-#include <string>
-#include <string_view>
+#include <memory>
 #include <vector>
 
 #include "engine/mixer.h"
-#include "engine/sample.h"
 
 namespace sw {
+
+// Tokens that a text grows by in one pass, and which of their logits are wanted.
+struct Piece {
+    enum class Keep { none, last, all };
+    State* state = nullptr;   // of this session; no two pieces of a pass have the same
+    const int32_t* tokens = nullptr;
+    size_t count = 0;         // 1 to kRowsOfPass, with those of the other pieces
+    Keep keep = Keep::none;
+};
+
+constexpr size_t kRowsOfPass = 256;   // a longer prompt is cut into passes, more sequences into batches
 
 class Session {
 public:
@@ -20,31 +28,36 @@ public:
 
     const Model& model() const { return model_; }
     Counters counters() const;
-    size_t length() const { return length_; }
+    State& text() { return text_; }   // the one that append grows
+    const State& text() const { return text_; }
+    // An empty text of its own. Given back, its memory is used again.
+    std::unique_ptr<State> make_state();
+    void give_back(std::unique_ptr<State> state);
 
     // (count, classes) logits of sequences stored one after another; offsets has count + 1 entries.
     // Throws Error kinds "wrong_task", "empty_input", "too_long", "bad_token", "nan_logits".
     void classify(const int32_t* tokens, const size_t* offsets, size_t count, float* logits);
-    // Appends to the state; logits null, (count, vocabulary) when all_rows, else (1, vocabulary). On an error the state
-    // stays as it was. Throws as classify, and "context_full".
+    // Appends to text(); logits null, (count, vocabulary) when all_rows, else (1, vocabulary). On an error the text stays
+    // as it was. Throws as classify, and "context_full".
     void append(const int32_t* tokens, size_t count, bool all_rows, float* logits);
-    void truncate(size_t length);
-    // Returns the number of tokens generated. on_text returns false to stop; its token is -1 in the last call when a
-    // text that ends inside a character is completed by U+FFFD.
-    int generate(std::string_view prompt, const Sampling& sampling,
-                 const std::function<bool(std::string_view, int32_t)>& on_text);
+    // One pass over the weights for all pieces. logits: (rows kept, vocabulary), in their order; whether they are numbers
+    // is not checked. Throws as append.
+    void extend(const std::vector<Piece>& pieces, float* logits);
+    // Throws Error kind "bad_token".
+    void check_tokens(const int32_t* tokens, size_t count) const;
 
 private:
-    void check_tokens(const int32_t* tokens, size_t count) const;
-    void check_finite(const float* logits, size_t count) const;
-    void reserve(size_t tokens);
+    void check_piece(const Piece& piece) const;
     void run();   // the pass, which has been filled
 
     const Model& model_;
     Pass pass_;
     std::vector<std::unique_ptr<Mixer>> mixers_;   // by kind
-    size_t room_ = 0;     // tokens that the mixers' states have room for
-    size_t length_ = 0;
+    State text_;
+    std::vector<std::unique_ptr<State>> spare_;   // given back
 };
+
+// Whether all are numbers.
+bool finite(const float* logits, size_t count);
 
 }  // namespace sw

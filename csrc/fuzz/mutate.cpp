@@ -14,7 +14,7 @@
 #include <new>
 #include <string>
 
-#include "engine/session.h"
+#include "engine/generator.h"
 #include "fuzz/packages.h"
 #include "fuzz/random.h"
 
@@ -211,7 +211,7 @@ void converse(const sw::Model& model, Random& random) {
         session.classify(tokens.data(), offsets, 1, logits.data());
     } else {
         session.append(tokens.data(), tokens.size(), true, logits.data());
-        session.truncate(1);
+        session.text().truncate(1);
         if (model.spec().context > 1) session.append(tokens.data(), 1, false, logits.data());
     }
     const std::string text = random_text(random);
@@ -226,8 +226,19 @@ void converse(const sw::Model& model, Random& random) {
         const size_t offsets[] = {0, found.size()};
         session.classify(found.data(), offsets, 1, logits.data());
     } else {
-        const sw::Sampling sampling{3, random.below(2) ? 0.8f : 0.0f, 5, 0.9f, 1};
-        session.generate(text, sampling, [](std::string_view, int32_t) { return true; });
+        sw::Generator generator(session, 2);
+        for (int i = 0; i < 2; ++i) {   // together
+            sw::Request request;
+            request.prompt = model.encode_prompt(text);
+            request.sampling.max_tokens = 3;
+            request.sampling.temperature = random.below(2) ? 0.8f : 0.0f;
+            request.sampling.top_k = 5;
+            request.sampling.top_p = 0.9f;
+            request.likelihoods = random.below(2) != 0;
+            request.stops = {"a"};
+            generator.submit(std::move(request));
+        }
+        while (generator.step()) continue;
     }
 }
 

@@ -17,7 +17,7 @@
 #include <thread>
 #include <vector>
 
-#include "engine/session.h"
+#include "engine/generator.h"
 #include "engine/threads.h"
 #include "fuzz/packages.h"
 #include "fuzz/random.h"
@@ -150,15 +150,27 @@ struct Subject {
 };
 
 constexpr char kPrompt[] = "turn on";
-const sw::Sampling kSampling{12, 0.8f, 20, 0.95f, 3};
+sw::Request make_request(const sw::Model& model) {
+    sw::Request request;
+    request.prompt = model.encode_prompt(kPrompt);
+    request.sampling.max_tokens = 12;
+    request.sampling.temperature = 0.8f;
+    request.sampling.top_k = 20;
+    request.sampling.top_p = 0.95f;
+    request.sampling.seed = 3;
+    return request;
+}
 
-std::string generate(sw::Session& session) {
-    std::string out;
-    session.generate(kPrompt, kSampling, [&out](std::string_view text, int32_t) {
-        out += text;
-        return true;
-    });
-    return out;
+std::string generate(sw::Session& session) { return sw::Generator(session, 1).run(make_request(session.model())).text; }
+
+// The same request several times, some of which share passes.
+void generate_many(sw::Session& session, const std::string& expected, Random& random) {
+    sw::Generator generator(session, 1 + random.below(4));
+    std::vector<size_t> numbers(1 + random.below(5));
+    for (size_t& number : numbers) number = generator.submit(make_request(session.model()));
+    while (generator.step()) continue;
+    for (const size_t number : numbers)
+        if (generator.take_result(number).text != expected) fail("a text must be that of one thread alone. Got another from a generator");
 }
 
 std::vector<float> answer(sw::Session& session, const std::vector<int32_t>& text) {
@@ -169,7 +181,7 @@ std::vector<float> answer(sw::Session& session, const std::vector<int32_t>& text
     if (model.spec().classifier) {
         session.classify(text.data(), offsets, 1, logits.data());
     } else {
-        session.truncate(0);
+        session.text().truncate(0);
         session.append(text.data(), text.size(), true, logits.data());
     }
     return logits;
@@ -220,14 +232,14 @@ void append_pieces(sw::Session& session, const Subject& subject, Random& random)
     const size_t outputs = static_cast<size_t>(session.model().outputs()), chosen = random.below(subject.texts.size());
     const std::vector<int32_t>& text = subject.texts[chosen];
     std::vector<float> logits(text.size() * outputs);
-    session.truncate(0);
+    session.text().truncate(0);
     for (size_t at = 0; at < text.size();) {
         const size_t count = 1 + random.below(text.size() - at);
         session.append(text.data() + at, count, true, logits.data() + at * outputs);
         at += count;
         if (random.below(4) == 0) {
             at -= random.below(count);
-            session.truncate(at);
+            session.text().truncate(at);
         }
     }
     expect(logits.data(), subject.logits[chosen].data(), logits.size(), "append");
@@ -243,7 +255,7 @@ void use_sessions(const std::vector<Subject>& subjects, uint64_t rounds, uint64_
         for (size_t i = 0, requests = random.below(6); i < requests; ++i) {   // none: opened and closed
             if (model.spec().classifier) classify_many(session, subject, random);
             else if (random.below(4) != 0) append_pieces(session, subject, random);
-            else if (generate(session) != subject.generated) fail("a text must be that of one thread alone. Got another from generate");
+            else generate_many(session, subject.generated, random);
         }
     }
 }

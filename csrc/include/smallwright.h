@@ -78,6 +78,8 @@ typedef struct {
     float temperature;       /* 0: greedy */
     int32_t top_k;           /* 0: off */
     float top_p;             /* 1: off; (0, 1] */
+    float min_p;             /* 0: off; [0, 1], of the likeliest token's probability */
+    float repetition_penalty; /* 1: off; above 0 */
     uint64_t seed;
 } sw_sampling;
 

@@ -2,6 +2,8 @@
 
 #include <chrono>
 
+#include "engine/sample.h"
+
 namespace sw {
 namespace {
 
@@ -13,7 +15,7 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 double time_prefill(Session& session, const int32_t* tokens, size_t count) {
     std::vector<float> logits(session.model().spec().vocabulary);
-    session.truncate(0);
+    session.text().truncate(0);
     const auto start = Clock::now();
     session.append(tokens, count, false, logits.data());
     return seconds_since(start);
@@ -22,8 +24,8 @@ double time_prefill(Session& session, const int32_t* tokens, size_t count) {
 double time_decode(Session& session, const int32_t* prompt, size_t count, size_t steps) {
     if (steps == 0) throw Error("bad_argument", "decoding is timed over at least one token. Got 0.");
     std::vector<float> logits(session.model().spec().vocabulary);
-    Sampler sampler(Sampling{});
-    session.truncate(0);
+    Sampler sampler(Sampling{}, session.model().kernels());
+    session.text().truncate(0);
     session.append(prompt, count, false, logits.data());
     const auto start = Clock::now();
     for (size_t step = 0; step < steps; ++step) {

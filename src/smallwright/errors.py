@@ -52,9 +52,16 @@ class PackageError(SmallwrightError):
 
 
 class EngineError(SmallwrightError):
-    """The engine refuses a request: prompt longer than the context, forced ISA unsupported, wrong task."""
+    """The engine refuses a request: prompt longer than the context, forced ISA unsupported, wrong task.
+
+    ``kind`` is the engine's stable name for the reason (``too_long``, ``incomplete``, ...; docs/format.md lists them).
+    """
 
     exit_code = 7
+
+    def __init__(self, message: str, kind: str = "bad_argument") -> None:
+        super().__init__(message)
+        self.kind = kind
 
 
 class DeviceProfileError(SmallwrightError):

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.unit.test_package import decoder, encoder, write
 
 from smallwright.errors import EngineError, PackageError
 from smallwright.run import Package, _engine, load
+from smallwright.run.options import Options
 
 PROMPT = "turn on the"
 
@@ -95,12 +97,12 @@ def test_samples_have_the_distribution_of_the_logits(speaker: Path) -> None:
     with load(speaker, threads=1) as package:
         logits = package.logits(package.tokenize(PROMPT))[-1].astype(np.float64) / 0.3
         for seed in range(1500):
-            package._session.generate(PROMPT, 1, 0.3, 5, 1.0, seed, lambda _, token: session_text.append(token))
+            session_text += package.complete(PROMPT, 1, temperature=0.3, top_k=5, seed=seed).tokens
     best = np.argsort(-logits)[:5]
     expected = np.exp(logits[best] - logits[best[0]])
     expected /= expected.sum()
     counts = np.array([session_text.count(int(token)) for token in best])
-    total = sum(token != -1 for token in session_text)
+    total = len(session_text)
     assert counts.sum() == total <= 1500  # the end token is never told
     np.testing.assert_allclose(counts / total, expected, atol=5 * np.sqrt(0.25 / total))
 
@@ -124,6 +126,14 @@ def test_generation_stops_when_the_context_is_full(speaker: Path) -> None:
         ({"top_k": -1}, "top_k"),
         ({"top_p": 0.0}, "top_p"),
         ({"top_p": 1.1}, "top_p"),
+        ({"min_p": -0.1}, "min_p"),
+        ({"min_p": 1.1}, "min_p"),
+        ({"repetition_penalty": 0.0}, "repetition_penalty"),
+        ({"stop": ["a", ""]}, "stop string"),
+        ({"stop": [3]}, "stop"),
+        ({"stop": 3}, "stop"),
+        ({"speed": 9}, "speed"),
+        ({"regex": "a", "choices": ["a"]}, "one constraint"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**64}, "seed"),
         ({"temperature": "hot"}, "temperature"),
@@ -134,22 +144,31 @@ def test_sampling_arguments_are_checked(speaker: Path, arguments: dict[str, obje
         package.generate(PROMPT, **arguments)  # type: ignore[arg-type]
 
 
+def _generate(session: _engine.Session, model: _engine.Model, on_text: Callable[[str, int], bool | None]) -> None:
+    generator = _engine.Generator(session, 1)
+    sampling = Options(max_tokens=5).sampling
+    generator.submit(model.encode_prompt(PROMPT), sampling, [], False, [], None, False, on_text)
+    generator.run()
+
+
 def test_an_error_in_the_callback_comes_through(speaker: Path) -> None:
-    session = _engine.Session(_engine.open(str(speaker)), 2)
+    model = _engine.open(str(speaker))
+    session = _engine.Session(model, 2)
 
     def fail(text: str, token: int) -> None:
         raise ZeroDivisionError("mine")
 
     for _ in range(3):
         with pytest.raises(ZeroDivisionError, match="mine"):
-            session.generate(PROMPT, 5, 0.0, 0, 1.0, 0, fail)
+            _generate(session, model, fail)
     pieces: list[str] = []
-    session.generate(PROMPT, 5, 0.0, 0, 1.0, 0, lambda text, token: pieces.append(text))
+    _generate(session, model, lambda text, token: pieces.append(text))
     assert pieces
 
 
 def test_one_session_refuses_a_second_call_meanwhile(speaker: Path) -> None:
-    session = _engine.Session(_engine.open(str(speaker)), 1)
+    model = _engine.open(str(speaker))
+    session = _engine.Session(model, 1)
     errors: list[str] = []
 
     def again(text: str, token: int) -> bool:
@@ -159,7 +178,7 @@ def test_one_session_refuses_a_second_call_meanwhile(speaker: Path) -> None:
             errors.append(error.kind)  # type: ignore[attr-defined]
         return False
 
-    session.generate(PROMPT, 5, 0.0, 0, 1.0, 0, again)
+    _generate(session, model, again)
     assert errors == ["busy"]
 
 

@@ -46,7 +46,15 @@ def _add_run(command_line: CommandLine) -> None:
     add("--temperature", metavar="X", type=number(0), default=0.0, help="0 is greedy [default: %(default)s].")
     add("--top-k", metavar="N", type=whole(0), default=0, help="0 is off [default: %(default)s].")
     add("--top-p", metavar="X", type=number(0, 1), default=1.0, help="0 to 1; 1 is off [default: %(default)s].")
+    add("--min-p", metavar="X", type=number(0, 1), default=0.0, help="0 is off [default: %(default)s].")
+    add("--repetition-penalty", metavar="X", type=number(0), default=1.0, help="1 is off [default: %(default)s].")
     add("--seed", metavar="N", type=whole(0), default=0, help="Of sampling [default: %(default)s].")
+    add("--stop", metavar="TEXT", action="append", default=[], help="The text ends before it; may be repeated.")
+    add = parser.add_argument_group("what a generated text must obey (one of these)").add_argument
+    add("--schema", metavar="FILE", help="A JSON schema.")
+    add("--grammar", metavar="FILE", help="A Lark or GBNF grammar.")
+    add("--regex", metavar="PATTERN", help="A regular expression that the whole text matches.")
+    add("--choice", metavar="TEXT", action="append", dest="choices", help="One of these; repeat it.")
 
 
 def run(asked: Namespace) -> None:
@@ -59,9 +67,27 @@ def run(asked: Namespace) -> None:
             for item in texts:
                 _print_prediction(item, package.classify(item), asked.top, asked.as_json)
             return
-        sampling = {name: getattr(asked, name) for name in ("max_tokens", "temperature", "top_k", "top_p", "seed")}
+        options = _options(asked)
         for item in texts:
-            _print_generation(package, item, sampling, asked.as_json)
+            _print_generation(package, item, options, asked.as_json)
+
+
+def _options(asked: Namespace) -> dict[str, Any]:
+    plain = ("max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed", "stop", "regex")
+    options = {name: getattr(asked, name) for name in (*plain, "choices")}
+    for name in ("schema", "grammar"):
+        path = getattr(asked, name)
+        options[name] = None if path is None else _read_text(path, name)
+    return options
+
+
+def _read_text(path: str, name: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise EngineError(f"a {name} must be a readable text file. Got {path}: {reason}.") from error
 
 
 def inspect(asked: Namespace) -> None:
@@ -103,13 +129,15 @@ def _print_prediction(text: str, prediction: Prediction, top: int, as_json: bool
     print("   ".join(f"{label} {probability:.1%}" for label, probability in ranked) + note, flush=True)
 
 
-def _print_generation(package: Package, prompt: str, sampling: dict[str, Any], as_json: bool) -> None:
+def _print_generation(package: Package, prompt: str, options: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        print(
-            json.dumps({"prompt": prompt, "text": package.generate(prompt, **sampling)}, ensure_ascii=False), flush=True
-        )
+        answer = package.complete(prompt, **options, confidence=True)
+        line: dict[str, Any] = {"prompt": prompt, "text": answer.text, "ending": answer.ending}
+        for name, value in (("confidence", answer.confidence), ("least_confidence", answer.least_confidence)):
+            line[name] = None if value is None else round(value, 6)
+        print(json.dumps(line, ensure_ascii=False), flush=True)
         return
-    for piece in package.stream(prompt, **sampling):
+    for piece in package.stream(prompt, **options):
         print(piece, end="", flush=True)
     print(flush=True)
 

@@ -8,22 +8,28 @@ NumPy is imported where an array is made: generating text needs none, and a smal
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike, fspath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from smallwright.errors import EngineError
 from smallwright.run import _engine
+from smallwright.run.completion import Completion
+from smallwright.run.options import Options, read_options
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from smallwright.run.prediction import Prediction
+
+MOST_TEXTS = 32
+"""Texts that grow together; more wait for one to end."""
 
 
 def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 8, *, in_place: bool = False) -> Package:
@@ -67,6 +73,8 @@ class Package:
         model = _engine.open(self.path, in_place)
         self._model: Any = model
         self._session: Any = _engine.Session(model, threads, kv_bits)
+        self._generator: Any = None
+        self._vocabulary_read: Any = None
         self.task: str = model.task
         self.labels: tuple[str, ...] = tuple(model.labels)
         self.context: int = model.context
@@ -84,7 +92,7 @@ class Package:
 
     def close(self) -> None:
         """Free the memory. A closed package refuses every request."""
-        self._session = self._model = None
+        self._session = self._model = self._generator = self._vocabulary_read = None
 
     # ---- classification
 
@@ -141,49 +149,62 @@ class Package:
         logits: NDArray[np.float32] = session.append(_tokens(tokens), True)
         return logits
 
-    def generate(
-        self,
-        prompt: str,
-        max_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        seed: int = 0,
-    ) -> str:
-        """The continuation of a prompt, until the end token, the context or ``max_tokens``.
+    @overload
+    def generate(self, prompts: str, max_tokens: int = 128, **options: Any) -> str: ...
+    @overload
+    def generate(self, prompts: Sequence[str], max_tokens: int = 128, **options: Any) -> list[str]: ...
+    def generate(self, prompts: str | Sequence[str], max_tokens: int = 128, **options: Any) -> str | list[str]:
+        """The continuation of a prompt, or of each of several prompts, which share the passes over the weights.
 
         Args:
-            prompt: any text; the model's prefix is put before it.
-            max_tokens: at least 1.
-            temperature: 0 takes the likeliest token (the lowest index wins ties); above 0 samples.
-            top_k: sample among the k likeliest; 0 means all.
-            top_p: sample among the likeliest that together have this probability; 1 means all.
-            seed: of the sampling; equal seeds give equal texts.
+            prompts: any text; the model's prefix is put before it.
+            max_tokens: most tokens to generate, at least 1.
+            **options: the others of ``Options``: ``temperature``, ``top_k``, ``top_p``, ``min_p``,
+                ``repetition_penalty``, ``seed``, ``stop``, ``schema``, ``regex``, ``choices``, ``grammar``, ...
 
         Raises:
-            EngineError: the package classifies, an argument is out of range, or the prompt is longer than the context.
+            EngineError: the package classifies, an option is out of range, a prompt is longer than the context, a
+                constraint does not compile, or (``kind`` ``incomplete``) a limit came before it was satisfied.
         """
-        pieces: list[str] = []
+        answers = self.complete([prompts] if isinstance(prompts, str) else prompts, max_tokens, **options)
+        for index, answer in enumerate(answers):
+            if answer.ending == "incomplete":
+                raise _incomplete(answer, index)
+        return answers[0].text if isinstance(prompts, str) else [answer.text for answer in answers]
 
-        def collect(text: str, _token: int) -> None:
-            pieces.append(text)
+    @overload
+    def complete(self, prompts: str, max_tokens: int = 128, **options: Any) -> Completion: ...
+    @overload
+    def complete(self, prompts: Sequence[str], max_tokens: int = 128, **options: Any) -> list[Completion]: ...
+    def complete(
+        self, prompts: str | Sequence[str], max_tokens: int = 128, **options: Any
+    ) -> Completion | list[Completion]:
+        """As ``generate``, with all that is known of the answers. One that is cut short says so in its ``ending``."""
+        asked = read_options({"max_tokens": max_tokens, **options})
+        many = _clean([prompts] if isinstance(prompts, str) else list(prompts))
+        generator = self._generating()
+        numbers: list[int] = []
+        try:
+            numbers = [self._submit(asked, prompt, None) for prompt in many]
+            generator.run()
+        except BaseException:
+            _drain(generator, numbers)
+            raise
+        out = [_completion(generator.take_result(number)) for number in numbers]
+        return out[0] if isinstance(prompts, str) else out
 
-        arguments = _sampling(max_tokens, temperature, top_k, top_p, seed)
-        self._opened().generate(_clean([prompt])[0], *arguments, collect)
-        return "".join(pieces)
-
-    def stream(
-        self,
-        prompt: str,
-        max_tokens: int = 128,
-        temperature: float = 0.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        seed: int = 0,
-    ) -> Iterator[str]:
+    def stream(self, prompt: str, max_tokens: int = 128, **options: Any) -> Iterator[str]:
         """As ``generate``, piece by piece as the tokens come. Dropping the iterator stops the engine."""
-        session, arguments = self._opened(), _sampling(max_tokens, temperature, top_k, top_p, seed)
-        return _stream(session, _clean([prompt])[0], arguments)
+        asked, generator = read_options({"max_tokens": max_tokens, **options}), self._generating()
+        return _stream(generator, lambda on_text: self._submit(asked, _clean([prompt])[0], on_text))
+
+    def remember(self, beginning: str) -> None:
+        """Compute what prompts begin with once; later prompts that begin so copy it (the same answers, sooner).
+
+        Raises:
+            EngineError: it is empty or longer than the context.
+        """
+        self._generating().remember(self._model.encode_prompt(_clean([beginning])[0]))
 
     def counters(self) -> dict[str, int]:
         """What the engine did since opening: weight_bytes_read, tokens, head_rows, passes, kv_bytes, pair_rows."""
@@ -194,8 +215,59 @@ class Package:
             raise EngineError(f"a closed package cannot answer. Got a request for {self.path}. Load it again.")
         return self._session
 
+    def _generating(self) -> Any:
+        session = self._opened()
+        if self._generator is None:
+            self._generator = _engine.Generator(session, MOST_TEXTS)
+        return self._generator
 
-def _stream(session: Any, prompt: str, arguments: tuple[int, float, int, float, int]) -> Iterator[str]:
+    def _submit(self, options: Options, prompt: str, on_text: Callable[[str, int], bool | None] | None) -> int:
+        constraint = None
+        if options.constrained:
+            from smallwright.run.constrain import constrain, read_vocabulary
+
+            if self._vocabulary_read is None:
+                self._vocabulary_read = read_vocabulary(self._model)
+            constraint = constrain(options, self._vocabulary_read)
+        number: int = self._generator.submit(
+            self._model.encode_prompt(prompt),
+            options.sampling,
+            _clean(options.stops),
+            options.lookup,
+            [token for text in _clean(list(options.reference)) for token in self._model.encode(text, False)],
+            constraint,
+            options.confidence,
+            on_text,
+        )
+        return number
+
+
+def _incomplete(answer: Completion, index: int) -> EngineError:
+    return EngineError(
+        f"a constrained answer must be whole. Got the limit of max_tokens or of the context after {len(answer.tokens)} "
+        f"tokens of answer {index}. Raise max_tokens, or shorten the prompt.",
+        "incomplete",
+    )
+
+
+def _completion(result: dict[str, Any]) -> Completion:
+    kind, message = result.pop("error_kind"), result.pop("error")
+    if result["ending"] == "failed":
+        raise EngineError(message, kind)
+    return Completion(**result)
+
+
+def _drain(generator: Any, numbers: list[int]) -> None:
+    # After an error nothing may be left behind for the next request.
+    for number in numbers:
+        generator.cancel(number)
+    generator.run()
+    for number in numbers:
+        with contextlib.suppress(EngineError):
+            generator.take_result(number)
+
+
+def _stream(generator: Any, submit: Callable[[Callable[[str, int], bool]], int]) -> Iterator[str]:
     # The engine calls back from its own loop; a thread turns that into an iterator.
     pieces: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
     stopped = threading.Event()
@@ -206,7 +278,11 @@ def _stream(session: Any, prompt: str, arguments: tuple[int, float, int, float, 
 
     def work() -> None:
         try:
-            session.generate(prompt, *arguments, hand_over)
+            number = submit(hand_over)
+            generator.run()
+            answer = _completion(generator.take_result(number))
+            if answer.ending == "incomplete":
+                raise _incomplete(answer, 0)
             pieces.put(None)
         except BaseException as error:  # handed to the consumer, who raises it
             pieces.put(error)
@@ -222,18 +298,6 @@ def _stream(session: Any, prompt: str, arguments: tuple[int, float, int, float, 
     finally:
         stopped.set()
         worker.join()
-
-
-def _sampling(
-    max_tokens: int, temperature: float, top_k: int, top_p: float, seed: int
-) -> tuple[int, float, int, float, int]:
-    for name, value, most in (("max_tokens", max_tokens, 2**31), ("top_k", top_k, 2**31), ("seed", seed, 2**64)):
-        if not isinstance(value, int) or not 0 <= value < most:
-            raise EngineError(f"{name} must be a whole number from 0 to {most - 1}. Got {value!r}.")
-    for name, number in (("temperature", temperature), ("top_p", top_p)):
-        if not isinstance(number, (int, float)):
-            raise EngineError(f"{name} must be a number. Got {number!r}.")
-    return max_tokens, float(temperature), top_k, float(top_p), seed
 
 
 def _clean(texts: list[str]) -> list[str]:

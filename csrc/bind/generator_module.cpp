@@ -1,0 +1,201 @@
+// Generators in Python. The interpreter lock is released while passes run; a constraint and whoever reads along take it back
+// for as long as they need it.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <cstring>
+#include <exception>
+#include <memory>
+
+#include "bind/bind.h"
+
+namespace nb = nanobind;
+
+namespace sw_bind {
+namespace {
+
+// A Python object that may be dropped by a thread that does not hold the lock.
+using Held = std::shared_ptr<nb::object>;
+
+Held hold(nb::object object) {
+    return Held(new nb::object(std::move(object)), [](nb::object* held) {
+        nb::gil_scoped_acquire acquire;
+        delete held;
+    });
+}
+
+// An object with begin() and take(token), both -> (tokens, over), mask() -> bytes of 32-bit words, and whole() -> bool.
+class PythonConstraint : public sw::Constraint {
+public:
+    explicit PythonConstraint(nb::object object) : object_(hold(std::move(object))) {}
+
+    Forced begin() override {
+        return call([](const nb::object& object) { return forced(object.attr("begin")()); });
+    }
+
+    Forced take(int32_t token) override {
+        return call([token](const nb::object& object) { return forced(object.attr("take")(token)); });
+    }
+
+    const sw::TokenMask& mask() override {
+        return call([this](const nb::object& object) -> const sw::TokenMask& {
+            const nb::bytes words = nb::cast<nb::bytes>(object.attr("mask")());
+            mask_.resize(words.size() / sizeof(uint32_t));
+            std::memcpy(mask_.data(), words.data(), mask_.size() * sizeof(uint32_t));
+            return mask_;
+        });
+    }
+
+    bool whole() override {
+        return call([](const nb::object& object) { return nb::cast<bool>(object.attr("whole")()); });
+    }
+
+private:
+    static Forced forced(const nb::object& found) {
+        const auto pair = nb::cast<nb::tuple>(found);
+        return {nb::cast<std::vector<int32_t>>(pair[0]), nb::cast<bool>(pair[1])};
+    }
+
+    // What it raises ends the text, with its message.
+    template <class F>
+    auto call(F f) -> decltype(f(std::declval<const nb::object&>())) {
+        nb::gil_scoped_acquire acquire;
+        try {
+            return f(*object_);
+        } catch (const nb::python_error& error) {
+            throw sw::Error("constraint", nb::cast<std::string>(nb::str(error.value())));
+        } catch (const nb::cast_error&) {
+            throw sw::Error("constraint", "a constraint must answer with tokens, a mask or a truth value. Got something else.");
+        }
+    }
+
+    Held object_;
+    sw::TokenMask mask_;
+};
+
+struct Generator {
+    nb::object owner;   // the session
+    std::unique_ptr<sw::Generator> generator;
+    std::exception_ptr raised;   // by whoever reads along
+
+    Session& session() const { return nb::cast<Session&>(owner); }
+
+    // A step, or what a reader has raised.
+    bool step() {
+        const bool more = generator->step();
+        if (raised) std::rethrow_exception(std::exchange(raised, nullptr));
+        return more;
+    }
+};
+
+sw::Sampling read_sampling(const nb::dict& given) {
+    sw::Sampling sampling;
+    sampling.max_tokens = nb::cast<int32_t>(given["max_tokens"]);
+    sampling.temperature = nb::cast<float>(given["temperature"]);
+    sampling.top_k = nb::cast<int32_t>(given["top_k"]);
+    sampling.top_p = nb::cast<float>(given["top_p"]);
+    sampling.min_p = nb::cast<float>(given["min_p"]);
+    sampling.repetition_penalty = nb::cast<float>(given["repetition_penalty"]);
+    sampling.seed = nb::cast<uint64_t>(given["seed"]);
+    return sampling;
+}
+
+nb::tuple distribution(std::vector<float> logits, const nb::dict& sampling, const std::vector<int32_t>& seen) {
+    sw::Sampler sampler(read_sampling(sampling), sw::select_kernels());
+    for (const int32_t token : seen) sampler.see(token);
+    std::vector<int32_t> tokens;
+    std::vector<float> weights;
+    sampler.distribution(logits.data(), (int32_t)logits.size(), nullptr, tokens, weights);
+    return nb::make_tuple(tokens, weights);
+}
+
+size_t submit(Generator& self, std::vector<int32_t> prompt, const nb::dict& sampling, std::vector<std::string> stops, bool lookup,
+              std::vector<int32_t> reference, nb::object constraint, bool likelihoods, nb::object on_text) {
+    Busy busy(self.session());
+    sw::Request request;
+    request.prompt = std::move(prompt);
+    request.sampling = read_sampling(sampling);
+    request.stops = std::move(stops);
+    request.lookup = lookup;
+    request.reference = std::move(reference);
+    request.likelihoods = likelihoods;
+    if (!constraint.is_none()) request.constraint = std::make_unique<PythonConstraint>(std::move(constraint));
+    if (!on_text.is_none()) {
+        request.on_text = [&self, reader = hold(std::move(on_text))](std::string_view text, int32_t token) {
+            nb::gil_scoped_acquire acquire;
+            try {
+                const nb::object go_on = (*reader)(nb::str(text.data(), text.size()), token);
+                return go_on.is_none() || nb::cast<bool>(go_on);
+            } catch (...) {
+                self.raised = std::current_exception();
+                return false;
+            }
+        };
+    }
+    return self.generator->submit(std::move(request));
+}
+
+void run(Generator& self) {
+    constexpr int kPatience = 16;   // steps between two looks at signals
+    Busy busy(self.session());
+    for (bool more = true; more;) {
+        {
+            nb::gil_scoped_release release;
+            for (int i = 0; i < kPatience && more; ++i) more = self.step();
+        }
+        if (PyErr_CheckSignals() != 0) throw nb::python_error();
+    }
+}
+
+nb::dict take_result(Generator& self, size_t number) {
+    Busy busy(self.session());
+    const sw::Result result = self.generator->take_result(number);
+    nb::list log_probabilities, entropies;
+    for (const sw::Likelihood& likelihood : result.likelihoods) {
+        log_probabilities.append(likelihood.log_probability);
+        entropies.append(likelihood.entropy);
+    }
+    nb::dict out;
+    out["tokens"] = result.tokens;
+    out["text"] = result.text;
+    out["ending"] = sw::name_of(result.ending);
+    out["log_probabilities"] = log_probabilities;
+    out["entropies"] = entropies;
+    out["error_kind"] = result.error_kind;
+    out["error"] = result.error;
+    out["guessed"] = result.guessed;
+    out["guessed_right"] = result.guessed_right;
+    out["forced"] = result.forced;
+    out["prompt_cached"] = result.prompt_cached;
+    return out;
+}
+
+}  // namespace
+
+void bind_generator(nb::module_& m) {
+    m.def("distribution", &distribution, nb::arg("logits"), nb::arg("sampling"), nb::arg("seen"),
+          "What the sampler draws from: (tokens, their probabilities). For tests.");
+    nb::class_<Generator>(m, "Generator")
+        .def("__init__", [](Generator* self, nb::object session, size_t most_texts) {
+                auto generator = std::make_unique<sw::Generator>(*nb::cast<Session&>(session).session, most_texts);
+                new (self) Generator{std::move(session), std::move(generator), nullptr};
+            }, nb::arg("session"), nb::arg("most_texts"))
+        .def("submit", &submit, nb::arg("prompt"), nb::arg("sampling"), nb::arg("stops"), nb::arg("lookup"), nb::arg("reference"),
+             nb::arg("constraint").none(), nb::arg("likelihoods"), nb::arg("on_text").none(), "The request's number.")
+        .def("step", [](Generator& self) {
+                Busy busy(self.session());
+                nb::gil_scoped_release release;
+                return self.step();
+            }, "One pass for all texts that grow; False when nothing is left to do.")
+        .def("run", &run, "Steps until nothing is left to do.")
+        .def("take_result", &take_result, nb::arg("number"))
+        .def("cancel", [](Generator& self, size_t number) { self.generator->cancel(number); }, nb::arg("number"))
+        .def("remember", [](Generator& self, const std::vector<int32_t>& beginning) {
+                Busy busy(self.session());
+                nb::gil_scoped_release release;
+                self.generator->remember(beginning);
+            }, nb::arg("beginning"));
+}
+
+}  // namespace sw_bind

@@ -1,0 +1,60 @@
+"""The answer of a package that generates text."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Completion:
+    """The answer to one prompt.
+
+    Args:
+        text: what was generated, without the prompt and without a stop string.
+        tokens: of the text, the end token left out.
+        ending: ``end_token``, ``stop_string``, ``complete`` (a constraint is satisfied), ``max_tokens``, ``context``,
+            ``incomplete`` (a constraint is not satisfied: the limit came first) or ``cancelled``.
+        log_probabilities: natural logarithms, of each token under the model's own distribution (before temperature,
+            penalty and constraint); 0 for tokens that a constraint forced. Empty unless ``confidence`` was asked for.
+        entropies: of those distributions, in nats; 0 where forced. Empty likewise.
+        guessed: tokens guessed by prompt lookup; ``guessed_right``: those that stood.
+        forced: tokens that a constraint left no choice about.
+        prompt_cached: tokens of the prompt that were not computed again.
+    """
+
+    text: str
+    tokens: list[int]
+    ending: str
+    log_probabilities: list[float]
+    entropies: list[float]
+    guessed: int
+    guessed_right: int
+    forced: int
+    prompt_cached: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether the text ended by itself, not because a limit came."""
+        return self.ending in ("end_token", "stop_string", "complete")
+
+    @property
+    def chosen(self) -> list[float]:
+        """Log-probabilities of the tokens that were chosen, not forced."""
+        return [
+            value for value, entropy in zip(self.log_probabilities, self.entropies, strict=True) if value or entropy
+        ]
+
+    @property
+    def confidence(self) -> float | None:
+        """Geometric mean of the chosen tokens' probabilities, 0 to 1; None unless it was asked for."""
+        if not self.log_probabilities:
+            return None
+        return math.exp(sum(self.chosen) / len(self.chosen)) if self.chosen else 1.0
+
+    @property
+    def least_confidence(self) -> float | None:
+        """The smallest probability of a chosen token, 0 to 1; None unless it was asked for."""
+        if not self.log_probabilities:
+            return None
+        return math.exp(min(self.chosen, default=0.0))

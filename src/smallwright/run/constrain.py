@@ -1,0 +1,114 @@
+"""What a text must obey, as masks for the engine: JSON schemas, regular expressions, choices and grammars.
+
+Enters: ``Options`` and the package's tokens. Leaves: constraints that the engine asks token by token.
+Not here: parsing and masks, which are llguidance's. It fails closed: what cannot be compiled is an error.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import llguidance
+
+from smallwright.errors import EngineError
+
+if TYPE_CHECKING:
+    from smallwright.run.options import Options
+
+
+class _Tokens:
+    """A package's tokens as llguidance asks for them. It must not know the tokenizer made of it: that would be a circle
+    through memory that Python cannot see."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.eos_token_id: int = model.end_token
+        self.bos_token_id: int | None = None
+        self.tokens: list[bytes] = model.token_bytes()
+        self.special_token_ids = [index for index, token in enumerate(self.tokens) if not token]
+
+    def __call__(self, text: str | bytes) -> list[int]:
+        return list(self._model.encode(text.decode() if isinstance(text, bytes) else text, False))
+
+
+def read_vocabulary(model: Any) -> Any:
+    """The tokens of an opened model, for ``constrain``. It takes a moment: keep it.
+
+    Raises:
+        EngineError: the model has no end token, so no text could end.
+    """
+    if model.end_token < 0:
+        raise EngineError("a constrained text needs a model with an end token. Got one without. Convert it with one.")
+    tokens = _Tokens(model)
+    wrapper = llguidance.TokenizerWrapper(tokens)
+    return llguidance.LLTokenizer(wrapper, n_vocab=len(tokens.tokens), eos_token=model.end_token)
+
+
+class Constraint:
+    """One text's progress through a grammar; the engine calls it between passes and while one runs."""
+
+    def __init__(self, vocabulary: Any, grammar: str) -> None:
+        self._matcher = llguidance.LLMatcher(vocabulary, grammar, log_level=0)
+        self._check("a constraint must compile.")
+
+    def begin(self) -> tuple[list[int], bool]:
+        """Tokens that must come first, and whether nothing may follow them."""
+        return self._forced()
+
+    def take(self, token: int) -> tuple[list[int], bool]:
+        """Go on past a token. Returns as ``begin``."""
+        self._matcher.consume_token(token)
+        self._check("a constraint must accept the token that it allowed.")
+        return self._forced()
+
+    def mask(self) -> bytes:
+        """A bit for every token that may come next."""
+        bits: bytes = self._matcher.compute_bitmask()
+        self._check("a constraint must stay within its limits.")
+        return bits
+
+    def whole(self) -> bool:
+        """Whether the text may end here."""
+        return bool(self._matcher.is_accepting())
+
+    def _forced(self) -> tuple[list[int], bool]:
+        tokens: list[int] = self._matcher.compute_ff_tokens()
+        if tokens:
+            self._matcher.consume_tokens(tokens)
+            self._check("a constraint must accept the tokens that it forced.")
+        return tokens, bool(self._matcher.is_stopped())
+
+    def _check(self, law: str) -> None:
+        if self._matcher.is_error():
+            reason = " ".join(self._matcher.get_error().split())
+            raise EngineError(f"{law} Got: {reason}", "constraint")
+
+
+def constrain(options: Options, vocabulary: Any) -> Constraint:
+    """The constraint that options ask for; ``vocabulary`` is that of ``read_vocabulary``.
+
+    Raises:
+        EngineError: it does not compile (kind ``constraint``).
+    """
+    return Constraint(vocabulary, _grammar(options))
+
+
+def _grammar(options: Options) -> str:
+    if options.regex is not None:
+        return llguidance.LLMatcher.grammar_from_regex(options.regex)
+    if options.choices is not None:
+        if not options.choices:
+            raise EngineError("choices must have at least one text. Got none.", "constraint")
+        return llguidance.grammar_from("choice", json.dumps(list(options.choices)))
+    try:
+        if options.grammar is not None:
+            return llguidance.grammar_from("grammar", options.grammar)
+        schema = options.schema if isinstance(options.schema, str) else json.dumps(options.schema)
+        json.loads(schema)  # llguidance reads on after some errors
+        # Compact: what is forced can be appended at once, and there is one way to write an answer.
+        return llguidance.LLMatcher.grammar_from_json_schema(
+            schema, overrides={"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+        )
+    except (TypeError, ValueError) as error:
+        raise EngineError(f"a constraint must compile. Got: {' '.join(str(error).split())}", "constraint") from error
