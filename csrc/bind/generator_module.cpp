@@ -111,7 +111,7 @@ nb::tuple distribution(std::vector<float> logits, const nb::dict& sampling, cons
 }
 
 size_t submit(Generator& self, std::vector<int32_t> prompt, const nb::dict& sampling, std::vector<std::string> stops, bool lookup,
-              std::vector<int32_t> reference, nb::object constraint, bool likelihoods, nb::object on_text) {
+              std::vector<int32_t> reference, nb::object constraint, bool likelihoods, bool keep, nb::object on_text) {
     Busy busy(self.session());
     sw::Request request;
     request.prompt = std::move(prompt);
@@ -120,6 +120,7 @@ size_t submit(Generator& self, std::vector<int32_t> prompt, const nb::dict& samp
     request.lookup = lookup;
     request.reference = std::move(reference);
     request.likelihoods = likelihoods;
+    request.keep = keep;
     if (!constraint.is_none()) request.constraint = std::make_unique<PythonConstraint>(std::move(constraint));
     if (!on_text.is_none()) {
         request.on_text = [&self, reader = hold(std::move(on_text))](std::string_view text, int32_t token) {
@@ -182,7 +183,7 @@ void bind_generator(nb::module_& m) {
                 new (self) Generator{std::move(session), std::move(generator), nullptr};
             }, nb::arg("session"), nb::arg("most_texts"))
         .def("submit", &submit, nb::arg("prompt"), nb::arg("sampling"), nb::arg("stops"), nb::arg("lookup"), nb::arg("reference"),
-             nb::arg("constraint").none(), nb::arg("likelihoods"), nb::arg("on_text").none(), "The request's number.")
+             nb::arg("constraint").none(), nb::arg("likelihoods"), nb::arg("keep"), nb::arg("on_text").none(), "The request's number.")
         .def("step", [](Generator& self) {
                 Busy busy(self.session());
                 nb::gil_scoped_release release;
@@ -195,7 +196,16 @@ void bind_generator(nb::module_& m) {
                 Busy busy(self.session());
                 nb::gil_scoped_release release;
                 self.generator->remember(beginning);
-            }, nb::arg("beginning"));
+            }, nb::arg("beginning"))
+        .def("save_remembered", [](Generator& self) {
+                Busy busy(self.session());
+                const std::vector<uint8_t> bytes = self.generator->save_remembered();
+                return nb::bytes(bytes.data(), bytes.size());
+            }, "The beginning that was remembered last.")
+        .def("remember_saved", [](Generator& self, const std::vector<int32_t>& beginning, const nb::bytes& saved) {
+                Busy busy(self.session());
+                self.generator->remember_saved(beginning, (const uint8_t*)saved.data(), saved.size());
+            }, nb::arg("beginning"), nb::arg("saved"));
 }
 
 }  // namespace sw_bind

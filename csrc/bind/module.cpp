@@ -107,6 +107,10 @@ std::string decode(const Model& self, const Tokens& tokens) {
     return tokenizer.decode(std::vector<int32_t>(tokens.data(), tokens.data() + tokens.shape(0)));
 }
 
+nb::str text(std::string_view bytes) {
+    return nb::steal<nb::str>(PyUnicode_DecodeUTF8(bytes.data(), (Py_ssize_t)bytes.size(), "replace"));
+}
+
 nb::list token_bytes(const Model& self) {
     const sw::Tokenizer& tokenizer = self.model->tokenizer();
     nb::list out;
@@ -159,6 +163,10 @@ NB_MODULE(_engine, m) {
              nb::arg("text"), nb::arg("add_special") = true)
         .def("encode_prompt", [](const Model& self, const std::string& text) { return self.model->encode_prompt(text); }, nb::arg("text"))
         .def("token_bytes", &token_bytes, "The bytes of every token as it continues a text; none of special ones.")
+        .def("find_text", [](const Model& self, const std::string& key) { return text(self.model->find_text(key)); },
+             nb::arg("key"), "A text of the file's metadata; empty when it has none.")
+        .def("find_token_text", [](const Model& self, const std::string& key) { return text(self.model->find_token_text(key)); },
+             nb::arg("key"), "The spelling of the token whose number a key of the metadata holds; empty when it has none.")
         .def_prop_ro("end_token", [](const Model& self) { return self.model->tokenizer().end_token(); })
         .def("decode", &decode, nb::arg("tokens"));
     m.def("open", &open_model, nb::arg("path"), nb::arg("in_place") = false);

@@ -114,7 +114,34 @@ public:
         for (size_t i = 0; i < layers.size(); ++i) layers[i].copy(static_cast<const AttentionState&>(from).layers[i], tokens);
     }
 
+    size_t saved_bytes(size_t tokens) const override {
+        size_t bytes = 0;
+        each_part(tokens, [&](const KeyValues::Part& part) { bytes += part.size_bytes; });
+        return bytes;
+    }
+
+    void save(size_t tokens, uint8_t* to) const override {
+        each_part(tokens, [&](const KeyValues::Part& part) {
+            std::memcpy(to, part.data, part.size_bytes);
+            to += part.size_bytes;
+        });
+    }
+
+    void restore(size_t tokens, const uint8_t* from) override {
+        each_part(tokens, [&](const KeyValues::Part& part) {
+            std::memcpy(part.data, from, part.size_bytes);
+            from += part.size_bytes;
+        });
+    }
+
     std::vector<KeyValues> layers;
+
+private:
+    template <class F>
+    void each_part(size_t tokens, F&& f) const {
+        for (const KeyValues& layer : layers)
+            for (const KeyValues::Part& part : layer.parts(tokens)) f(part);
+    }
 };
 
 class Attention : public Mixer {

@@ -82,18 +82,24 @@ void KeyValues::reserve(size_t tokens) {
     *this = std::move(grown);
 }
 
-void KeyValues::copy(const KeyValues& from, size_t tokens) {
-    if (tokens == 0) return;
-    reserve(tokens);
-    // whole panels of keys, whole blocks of values; kRoom is divisible by both
-    const size_t key_bytes = round_up(tokens, kPanel) / kPanel * key_panel_bytes(), key_stride = capacity_ / kPanel * key_panel_bytes();
-    const size_t value_bytes = round_up(tokens, kBlock) * kPanel * bits_ / 8;
+// Whole panels of keys, whole blocks of values; kRoom is divisible by both.
+std::vector<KeyValues::Part> KeyValues::parts(size_t tokens) const {
+    std::vector<Part> parts;
+    if (tokens == 0) return parts;
+    const size_t key_stride = capacity_ / kPanel * key_panel_bytes();
     for (size_t head = 0; head < (size_t)heads_; ++head) {
-        std::memcpy(keys_.as() + head * key_stride, from.keys_.as() + head * (from.capacity_ / kPanel * key_panel_bytes()), key_bytes);
-        if (bits_ == 8) std::memcpy(value_scales_.as<float>() + head * capacity_, from.value_scales((int)head), tokens * sizeof(float));
+        parts.push_back({keys_.as() + head * key_stride, round_up(tokens, kPanel) / kPanel * key_panel_bytes()});
+        if (bits_ == 8) parts.push_back({value_scales_.as() + head * capacity_ * sizeof(float), tokens * sizeof(float)});
     }
     for (size_t panel = 0; panel < (size_t)heads_ * value_panels(); ++panel)
-        std::memcpy(values_.as() + panel * value_panel_bytes(), from.values_.as() + panel * from.value_panel_bytes(), value_bytes);
+        parts.push_back({values_.as() + panel * value_panel_bytes(), round_up(tokens, kBlock) * kPanel * bits_ / 8});
+    return parts;
+}
+
+void KeyValues::copy(const KeyValues& from, size_t tokens) {
+    reserve(tokens);
+    const std::vector<Part> to = parts(tokens), source = from.parts(tokens);
+    for (size_t i = 0; i < to.size(); ++i) std::memcpy(to[i].data, source[i].data, to[i].size_bytes);
 }
 
 void KeyValues::store(const Kernels& kernels, int head, size_t position, const float* key, const float* value) {

@@ -2,6 +2,8 @@
 // for the scores, its values one of (width, tokens) for their sum.
 #pragma once
 
+#include <vector>
+
 #include "kernels/kernels.h"
 #include "kernels/memory.h"
 
@@ -15,6 +17,12 @@ public:
 
     void reserve(size_t tokens);   // keeps what is stored
     void copy(const KeyValues& from, size_t tokens);   // the first of another's, which has the same shape
+    // The memory of the first `tokens`, in an order that does not depend on the capacity.
+    struct Part {
+        uint8_t* data;
+        size_t size_bytes;
+    };
+    std::vector<Part> parts(size_t tokens) const;
     size_t capacity() const { return capacity_; }
     uint64_t size_bytes() const { return keys_.size_bytes() + values_.size_bytes() + value_scales_.size_bytes(); }
     int bits() const { return bits_; }

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
 #include <optional>
-#include <thread>
 
 namespace sw {
 
@@ -44,54 +41,6 @@ struct Generator::Text {
     bool ended() const { return result.ending != Ending::running; }
 };
 
-// One thread for what is computed while a pass runs.
-class Generator::Background {
-public:
-    Background() : thread_([this] { work(); }) {}
-
-    ~Background() {
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            stopping_ = true;
-        }
-        changed_.notify_all();
-        thread_.join();
-    }
-
-    void start(std::function<void()> job) {   // which throws nothing
-        {
-            const std::lock_guard<std::mutex> lock(mutex_);
-            job_ = std::move(job);
-        }
-        changed_.notify_all();
-    }
-
-    void wait() {
-        std::unique_lock<std::mutex> lock(mutex_);
-        changed_.wait(lock, [this] { return !job_; });
-    }
-
-private:
-    void work() {
-        std::unique_lock<std::mutex> lock(mutex_);
-        for (;;) {
-            changed_.wait(lock, [this] { return job_ || stopping_; });
-            if (!job_) return;
-            lock.unlock();
-            job_();
-            lock.lock();
-            job_ = nullptr;
-            changed_.notify_all();
-        }
-    }
-
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::function<void()> job_;
-    bool stopping_ = false;
-    std::thread thread_;   // last: it uses all of the above
-};
-
 Generator::Generator(Session& session, size_t most_texts) : session_(session), most_texts_(most_texts) {
     if (session.model().spec().classifier) throw Error("wrong_task", "generate needs a model that generates text. This one classifies.");
     if (most_texts < 1 || most_texts > kMostTexts)
@@ -128,7 +77,20 @@ void Generator::remember(const std::vector<int32_t>& beginning) {
         done += count;
     }
     if (!finite(logits.data(), logits.size())) throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
-    prefixes_.push_back(std::move(prefix));
+    add_remembered(std::move(prefix));
+}
+
+void Generator::add_remembered(Prefix prefix) {
+    const auto same = [&](const Prefix& known) { return known.tokens == prefix.tokens; };
+    remembered_.erase(std::remove_if(remembered_.begin(), remembered_.end(), same), remembered_.end());
+    remembered_.push_back(std::move(prefix));
+}
+
+void Generator::remember_saved(const std::vector<int32_t>& beginning, const uint8_t* bytes, size_t size_bytes) {
+    check_prompt(beginning);
+    Prefix prefix{beginning, session_.make_state()};
+    prefix.state->restore(beginning.size(), bytes, size_bytes);
+    add_remembered(std::move(prefix));
 }
 
 void Generator::admit() {
@@ -143,14 +105,16 @@ void Generator::begin(Text& text) {
     text.state = session_.make_state();
     size_t longest = 0;
     const Prefix* best = nullptr;
-    for (const Prefix& prefix : prefixes_) {
+    const auto compare = [&](const Prefix& prefix) {
         const size_t most = std::min(prefix.tokens.size(), prompt.size() - 1);   // the last token's logits are needed
         const size_t same = (size_t)(std::mismatch(prompt.begin(), prompt.begin() + (long)most, prefix.tokens.begin()).first - prompt.begin());
         if (same > longest) {
             longest = same;
             best = &prefix;
         }
-    }
+    };
+    std::for_each(remembered_.begin(), remembered_.end(), compare);
+    std::for_each(kept_.begin(), kept_.end(), compare);
     if (best) text.state->copy(*best->state, longest);
     text.result.prompt_cached = longest;
     text.pending.assign(prompt.begin() + (long)longest, prompt.end());
@@ -242,8 +206,9 @@ bool Generator::step() {
     for (auto text = growing_.begin(); text != growing_.end();) {
         if (text->cancelled && !text->ended()) finish(*text, Ending::cancelled);
         if (text->ended()) {
+            if (text->request.keep && text->result.ending != Ending::failed) keep(*text);
+            else session_.give_back(std::move(text->state));
             ended_.emplace_back(text->number, std::move(text->result));
-            session_.give_back(std::move(text->state));
             text = growing_.erase(text);
         } else {
             ++text;
@@ -268,7 +233,7 @@ void Generator::read(Text& text, float* logits) {
     for (size_t r = 0; r <= guesses; ++r) {
         text.pending.clear();
         text.guesses = 0;
-        if (!choose(text, logits + r * vocabulary)) return;
+        if (!choose(text, logits + r * vocabulary)) return text.state->truncate(certain + r);
         if (r < guesses && text.pending.size() == 1 && text.pending[0] == guessed[r]) {
             ++text.result.guessed_right;
             continue;
@@ -347,6 +312,17 @@ void Generator::guess(Text& text) {
     const std::vector<int32_t> guessed = text.lookup.guess(std::min({guessing_pays_.most(), left > 0 ? left - 1 : 0, room}));
     text.guesses = guessed.size();
     text.pending.insert(text.pending.end(), guessed.begin(), guessed.end());
+}
+
+// What is in the state: the prompt, and all of the text but perhaps its last tokens.
+void Generator::keep(Text& text) {
+    std::vector<int32_t> tokens = text.request.prompt;
+    tokens.insert(tokens.end(), text.result.tokens.begin(), text.result.tokens.end());
+    tokens.resize(std::min(tokens.size(), text.state->length()));
+    kept_.push_back({std::move(tokens), std::move(text.state)});
+    if (kept_.size() <= kMostKept) return;
+    session_.give_back(std::move(kept_.front().state));
+    kept_.pop_front();
 }
 
 void Generator::finish(Text& text, Ending ending) {

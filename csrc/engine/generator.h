@@ -2,6 +2,7 @@
 // Enters: requests. Leaves: texts, each the same as it would be alone. Not here: logits (session), choosing (sample).
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <list>
 #include <memory>
@@ -9,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/background.h"
 #include "engine/lookup.h"
 #include "engine/sample.h"
 #include "engine/session.h"
@@ -42,6 +44,7 @@ struct Request {
     std::vector<int32_t> reference;              // that guesses may come from too
     std::unique_ptr<Constraint> constraint;      // null: free
     bool likelihoods = false;
+    bool keep = false;                           // later prompts that begin with this one and its text copy them
     // A piece of text and the token that it came with (-1: what was held back until the end). False: stop.
     std::function<bool(std::string_view, int32_t)> on_text;
 };
@@ -76,14 +79,20 @@ public:
 
     // Computes what prompts begin with once; later requests that begin so copy it. Throws as submit, and "nan_logits".
     void remember(const std::vector<int32_t>& beginning);
+    // The beginning that was remembered last, as bytes.
+    std::vector<uint8_t> save_remembered() const { return remembered_.back().state->save(); }
+    // A beginning that was saved by a session of the same model and bits. Throws as submit, and Error kind "bad_argument"
+    // when the bytes are not as many as they must be; what they are is not checked.
+    void remember_saved(const std::vector<int32_t>& beginning, const uint8_t* bytes, size_t size_bytes);
 
 private:
     struct Text;
-    class Background;
     struct Prefix {
         std::vector<int32_t> tokens;
         std::unique_ptr<State> state;
     };
+    static constexpr size_t kMostKept = 4;   // texts; the latest ones stay
+    void add_remembered(Prefix prefix);
     void admit();
     void begin(Text& text);
     void plan();
@@ -92,6 +101,7 @@ private:
     void put(Text& text, std::vector<int32_t> tokens, const Constraint::Forced& forced);
     void check_room(Text& text);
     void guess(Text& text);
+    void keep(Text& text);
     void finish(Text& text, Ending ending);
     void fail(Text& text, const char* kind, const char* message);
     void check_prompt(const std::vector<int32_t>& prompt) const;
@@ -101,7 +111,8 @@ private:
     size_t most_texts_, next_number_ = 0;
     std::list<Text> waiting_, growing_;
     std::vector<std::pair<size_t, Result>> ended_;
-    std::vector<Prefix> prefixes_;
+    std::vector<Prefix> remembered_;
+    std::deque<Prefix> kept_;
     std::vector<Piece> pieces_;
     std::vector<Text*> owners_;       // of the pieces
     std::vector<float> logits_;

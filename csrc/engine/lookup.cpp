@@ -52,7 +52,6 @@ void GuessingPays::learn(double seconds, size_t guessed, size_t tokens) {
     // Half as many guesses after a pass whose guesses were mostly wrong, twice as many after one in which all were right.
     if (tokens - 1 == guessed) most_ = std::min(kMost, most_ * 2);
     else if (2 * (tokens - 1) < guessed) most_ = std::max<size_t>(1, most_ / 2);
-    if (plain_ == 0) return;
     spent_ += seconds;
     gained_ += plain_ * (double)tokens;
     if (tries_ < 4) return;

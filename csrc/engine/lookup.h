@@ -24,11 +24,11 @@ private:
     size_t begin_ = 0;                             // of the text or of the reference: no key reaches over it
 };
 
-// Whether guessing pays, by what passes with and without guesses took. Starts hopeful; when guesses have cost more than they
-// brought it pauses, twice as long every time.
+// Whether guessing pays, by what passes with and without guesses took. Starts hopeful, once it knows what a pass without
+// takes; when guesses have cost more than they brought it pauses, twice as long every time.
 class GuessingPays {
 public:
-    bool now() const { return pause_ == 0; }
+    bool now() const { return plain_ > 0 && pause_ == 0; }
     size_t most() const { return most_; }
     // A pass took `seconds`, checked `guessed` tokens and brought `tokens`.
     void learn(double seconds, size_t guessed, size_t tokens);

@@ -86,6 +86,19 @@ const Tokenizer& Model::tokenizer() const {
     return *tokenizer_;
 }
 
+std::string_view Model::find_text(std::string_view key) const {
+    std::string_view found;
+    file_.find_string(key, found);
+    return found;
+}
+
+std::string_view Model::find_token_text(std::string_view key) const {
+    uint64_t token = 0;
+    std::vector<std::string_view> texts;
+    if (!file_.find_uint(key, token) || !file_.find_strings("tokenizer.ggml.tokens", texts) || token >= texts.size()) return {};
+    return texts[(size_t)token];
+}
+
 void Model::read_embedding(int token, float* out) const {
     if (weights_.table) read_tensor_row(*weights_.table, (uint64_t)token, out);
     else weights_.head.w.read_row(token, out);

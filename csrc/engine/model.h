@@ -29,6 +29,8 @@ public:
     const std::string& description() const { return description_; }
     // Throws Error kind "no_tokenizer" when the file has none.
     const Tokenizer& tokenizer() const;
+    std::string_view find_text(std::string_view key) const;   // of the file; empty when it has none
+    std::string_view find_token_text(std::string_view key) const;   // spelling of the token whose number a key holds, likewise
     int outputs() const { return spec_.classifier ? (int)spec_.labels.size() : spec_.vocabulary; }
     void read_embedding(int token, float* out) const;   // (width)
 

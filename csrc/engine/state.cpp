@@ -41,4 +41,30 @@ void State::copy(const State& from, size_t length) {
     length_ = length;
 }
 
+std::vector<uint8_t> State::save() const {
+    std::vector<uint8_t> bytes;
+    for (const auto& mixer : mixers_) {
+        const size_t begin = bytes.size();
+        bytes.resize(begin + mixer->saved_bytes(length_));
+        mixer->save(length_, bytes.data() + begin);
+    }
+    return bytes;
+}
+
+void State::restore(size_t length, const uint8_t* bytes, size_t size_bytes) {
+    if (length > context_)
+        throw Error("bad_argument", "a text must have at most " + std::to_string(context_) + " tokens. Got " + std::to_string(length) + ".");
+    reserve(length);
+    size_t needed = 0;
+    for (const auto& mixer : mixers_) needed += mixer->saved_bytes(length);
+    if (needed != size_bytes)
+        throw Error("bad_argument", "a saved text of " + std::to_string(length) + " tokens must have " + std::to_string(needed) + " bytes. Got " +
+                                        std::to_string(size_bytes) + ".");
+    for (const auto& mixer : mixers_) {
+        mixer->restore(length, bytes);
+        bytes += mixer->saved_bytes(length);
+    }
+    length_ = length;
+}
+
 }  // namespace sw

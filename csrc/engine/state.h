@@ -16,6 +16,10 @@ public:
     virtual void reserve(size_t tokens) = 0;   // room for a text of so many; what is there stays
     virtual uint64_t size_bytes() const = 0;
     virtual void copy(const MixerState& from, size_t tokens) = 0;   // the first tokens of a state of the same model
+    // The first tokens as bytes, and back; the same bytes on every machine of the same byte order.
+    virtual size_t saved_bytes(size_t tokens) const = 0;   // there is room for them
+    virtual void save(size_t tokens, uint8_t* to) const = 0;
+    virtual void restore(size_t tokens, const uint8_t* from) = 0;
 };
 
 // One text of a session. Not thread-safe; used by the session that made it.
@@ -33,6 +37,10 @@ public:
     void truncate(size_t length);
     // Becomes the first `length` tokens of another text of the same session.
     void copy(const State& from, size_t length);
+    std::vector<uint8_t> save() const;
+    // Becomes a text of `length` tokens that was saved with the same model and bits. Throws Error kind "bad_argument" when
+    // the size is another one.
+    void restore(size_t length, const uint8_t* bytes, size_t size_bytes);
 
 private:
     std::vector<std::unique_ptr<MixerState>> mixers_;

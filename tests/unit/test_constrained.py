@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from benchmarks.generating.schemas import make_schema
 from tests.unit.test_package import decoder, write
 
 from smallwright.errors import EngineError
@@ -115,36 +116,9 @@ def test_what_does_not_compile_is_one_clear_error(package: Package, way: dict[st
     assert package.generate(PROMPT, choices=["lights"]) == "lights"
 
 
-def _random_schema(rng: random.Random, depth: int = 0) -> dict[str, Any]:
-    kinds = ["integer", "number", "string", "enum", "pattern", "boolean", "null"] + ["object", "array"] * (
-        2 if depth < 2 else 0
-    )
-    kind = rng.choice(kinds)
-    if kind == "object":
-        names = rng.sample(["name", "area", "größe", "value", "a b", "items", 'q"'], rng.randint(1, 4))
-        properties = {name: _random_schema(rng, depth + 1) for name in names}
-        required = [name for name in names if rng.random() < 0.7]
-        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    if kind == "array":
-        least = rng.randint(0, 2)
-        return {"type": "array", "items": _random_schema(rng, depth + 1), "minItems": least, "maxItems": least + 2}
-    if kind == "integer":
-        low = rng.randint(-50, 50)
-        return {"type": "integer", "minimum": low, "maximum": low + rng.randint(0, 200)}
-    if kind == "number":
-        return {"type": "number", "minimum": rng.randint(-3, 0), "maximum": rng.randint(1, 9)}
-    if kind == "string":
-        return {"type": "string", "minLength": rng.randint(0, 3), "maxLength": rng.randint(3, 9)}
-    if kind == "enum":
-        return {"enum": rng.sample(["red", "größer", 3, None, True, "a\nb", 2.5], rng.randint(1, 4))}
-    if kind == "pattern":
-        return {"type": "string", "pattern": rng.choice(["^[a-c]{2,4}$", "^(on|off)$", "^[0-9]{2}:[0-9]{2}$"])}
-    return {"type": kind}
-
-
 def test_answers_to_random_schemas_validate_or_are_errors(package: Package) -> None:
     rng = random.Random(5)
-    schemas = [_random_schema(rng) for _ in range(40)]
+    schemas = [make_schema(rng) for _ in range(40)]
     whole = 0
     for seed, schema in enumerate(schemas):
         for answer in package.complete([PROMPT, "lights", "it is"], 160, schema=schema, temperature=1.0, seed=seed):

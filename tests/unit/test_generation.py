@@ -68,6 +68,21 @@ def test_guesses_change_the_speed_alone(tmp_path: Path, way: dict[str, Any]) -> 
             assert package.counters()["passes"] - passes < passes - guessed.guessed_right // 2
 
 
+@pytest.mark.parametrize("kv_bits", [8, 32])
+def test_a_kept_text_is_not_computed_again(tmp_path: Path, kv_bits: int) -> None:
+    path = write(tmp_path / "text.gguf", decoder(context=512), "gpt2").path
+    for way in ({}, {"temperature": 1.2, "seed": 4}):
+        with load(path, threads=1, kv_bits=kv_bits) as package:
+            prompts = ["the the the the the"]
+            for _ in range(4):
+                prompts.append(prompts[-1] + package.generate(prompts[-1], 25, **way) + " and then")
+            expected = package.complete(prompts, 25, **way)
+        with load(path, threads=1, kv_bits=kv_bits) as package:
+            kept = [package.complete(prompt, 25, keep=True, **way) for prompt in prompts]
+        assert [answer.tokens for answer in kept] == [answer.tokens for answer in expected]
+        assert all(answer.prompt_cached > 5 for answer in kept[1:])
+
+
 def test_a_reference_is_guessed_from(speaker: Path) -> None:
     with load(speaker, threads=1) as package:
         plain = package.complete(PROMPTS[0], 30, lookup=False)
@@ -123,6 +138,34 @@ def test_a_remembered_beginning_is_not_computed_again(tmp_path: Path, kv_bits: i
     assert answers[5].prompt_cached == length - 1
     assert answers[-1].prompt_cached <= 1
     assert computed < 8 * 20 + 3 * length
+
+
+@pytest.mark.parametrize("kv_bits", [8, 16, 32])
+def test_a_beginning_is_kept_in_a_file(tmp_path: Path, kv_bits: int) -> None:
+    path = write(tmp_path / "text.gguf", decoder(context=512), "gpt2").path
+    other = write(tmp_path / "other.gguf", decoder(context=500), "gpt2").path
+    system, cache = "you are a helpful assistant in a house " * 7, tmp_path / "system.cache"
+    with load(path, threads=1, kv_bits=kv_bits) as package:
+        expected = package.generate(system + "and now", 20)
+        assert package.remember(system, cache) is False
+    with load(path, threads=1, kv_bits=kv_bits) as package:
+        assert package.remember(system, cache) is True
+        before = package.counters()["tokens"]
+        answer = package.complete(system + "and now", 20)
+        assert answer.text == expected
+        assert answer.prompt_cached > 50
+        assert package.counters()["tokens"] - before < 40
+    whole = cache.read_bytes()
+    for damage in (whole[:-1], whole[:-1] + bytes([whole[-1] ^ 1]), b"", b"{}\n" + whole):
+        cache.write_bytes(damage)
+        with load(path, threads=1, kv_bits=kv_bits) as package:
+            assert package.remember(system, cache) is False
+            assert package.generate(system + "and now", 20) == expected
+        assert cache.read_bytes() == whole
+    for opened, text in ((load(other, threads=1, kv_bits=kv_bits), system), (load(path, threads=1), system + "else")):
+        with opened as package:
+            cache.write_bytes(whole)
+            assert package.remember(text, cache) is False
 
 
 def test_an_error_leaves_the_engine_usable(speaker: Path) -> None:

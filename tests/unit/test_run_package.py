@@ -147,7 +147,7 @@ def test_sampling_arguments_are_checked(speaker: Path, arguments: dict[str, obje
 def _generate(session: _engine.Session, model: _engine.Model, on_text: Callable[[str, int], bool | None]) -> None:
     generator = _engine.Generator(session, 1)
     sampling = Options(max_tokens=5).sampling
-    generator.submit(model.encode_prompt(PROMPT), sampling, [], False, [], None, False, on_text)
+    generator.submit(model.encode_prompt(PROMPT), sampling, [], False, [], None, False, False, on_text)
     generator.run()
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from smallwright.cli import answer, bench, check, make
+from smallwright.cli import answer, bench, check, make, talk
 from smallwright.cli.arguments import CommandLine
 from smallwright.errors import SmallwrightError
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _obey(argv: Sequence[str]) -> None:
     command_line = CommandLine("smallwright", _SUMMARY)
-    for room in (make, answer, check, bench):
+    for room in (make, answer, talk, check, bench):
         room.register(command_line)
     try:
         asked = command_line.read(argv)

@@ -30,10 +30,12 @@ from smallwright.spec.package import (
     ALIGNMENT,
     FORMAT_VERSION,
     INTERLEAVED_ARCHITECTURES,
+    KEY_CHAT_TEMPLATE,
     KEY_FORMAT,
     KEY_MODEL,
     KEY_PROVENANCE,
     KEY_ROTARY_INTERLEAVED,
+    KEY_SCHEMA,
     KEY_TASK,
     KEY_TEMPERATURE,
 )
@@ -66,6 +68,8 @@ def write_package(
     temperature: float = 1.0,
     provenance: Mapping[str, Any] | None = None,
     roles: Mapping[str, str] | None = None,
+    schema: str | None = None,
+    chat_template: str | None = None,
 ) -> PackageInfo:
     """Write a model, its tokenizer and its task as one GGUF file.
 
@@ -80,6 +84,8 @@ def write_package(
         temperature: calibration, above 0: class logits are divided by it.
         provenance: JSON: recipe, versions, seeds, hashes of inputs; no clock, no path.
         roles: spellings of special tokens by role, where a teacher's folder names them (``load_roles``).
+        schema: a JSON schema that every generated text obeys, as text.
+        chat_template: how messages become a prompt, in the Hugging Face form of Jinja.
     Returns:
         Path, size and hash of the file.
     Raises:
@@ -111,6 +117,10 @@ def write_package(
     writer.add_string(KEY_TASK, _canonical(dict(task)))
     writer.add_float32(KEY_TEMPERATURE, float(temperature))
     writer.add_string(KEY_PROVENANCE, _canonical(dict(provenance or {})))
+    if schema is not None:
+        writer.add_string(KEY_SCHEMA, schema)
+    if chat_template is not None:
+        writer.add_string(KEY_CHAT_TEMPLATE, chat_template)
     writer.add_bool(KEY_ROTARY_INTERLEAVED, interleaved)
     for tensor in listed:
         array = _checked(tensor, tensors[tensor.name])

@@ -1,9 +1,15 @@
-"""The answer of a package that generates text."""
+"""The answer of a package that generates text.
+
+Enters: what the engine says of a request. Leaves: ``Completion``, or the error that it is.
+"""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
+
+from smallwright.errors import EngineError
 
 
 @dataclass(frozen=True)
@@ -58,3 +64,30 @@ class Completion:
         if not self.log_probabilities:
             return None
         return math.exp(min(self.chosen, default=0.0))
+
+
+def read_result(result: dict[str, Any]) -> Completion:
+    """The answer that the engine's result is.
+
+    Raises:
+        EngineError: the request failed.
+    """
+    kind, message = result.pop("error_kind"), result.pop("error")
+    if result["ending"] == "failed":
+        raise EngineError(message, kind)
+    return Completion(**result)
+
+
+def demand_whole(answer: Completion, index: int = 0) -> Completion:
+    """The same answer.
+
+    Raises:
+        EngineError: it is constrained and was cut short (kind ``incomplete``).
+    """
+    if answer.ending == "incomplete":
+        raise EngineError(
+            f"a constrained answer must be whole. Got the limit of max_tokens or of the context after "
+            f"{len(answer.tokens)} tokens of answer {index}. Raise max_tokens, or shorten the prompt.",
+            "incomplete",
+        )
+    return answer

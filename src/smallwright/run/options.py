@@ -35,6 +35,9 @@ class Options:
         grammar: a Lark or GBNF grammar that the whole text satisfies.
         lookup: guess tokens by prompt lookup and check them together; never another text, only another speed.
         reference: texts that guesses may come from too, for example usual answers.
+        keep: a later prompt that begins with this prompt and its answer copies both instead of computing them again;
+            the latest four such texts are kept.
+        free: leave the package's own schema unenforced, where it has one.
         confidence: compute log-probabilities and entropies of the tokens, as ``complete`` returns them.
     """
 
@@ -52,6 +55,8 @@ class Options:
     grammar: str | None = None
     lookup: bool = True
     reference: Sequence[str] = ()
+    keep: bool = False
+    free: bool = False
     confidence: bool = False
 
     def __post_init__(self) -> None:

@@ -8,24 +8,25 @@ NumPy is imported where an array is made: generating text needs none, and a smal
 
 from __future__ import annotations
 
-import contextlib
 import json
-import queue
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from os import PathLike, fspath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
 
 from smallwright.errors import EngineError
 from smallwright.run import _engine
-from smallwright.run.completion import Completion
+from smallwright.run.completion import Completion, demand_whole, read_result
 from smallwright.run.options import Options, read_options
+from smallwright.run.stream import OnText, forget, stream
+from smallwright.spec.package import KEY_CHAT_TEMPLATE, KEY_SCHEMA
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from smallwright.run.chat import Chat
     from smallwright.run.prediction import Prediction
 
 MOST_TEXTS = 32
@@ -73,6 +74,7 @@ class Package:
         model = _engine.open(self.path, in_place)
         self._model: Any = model
         self._session: Any = _engine.Session(model, threads, kv_bits)
+        self._kv_bits = kv_bits
         self._generator: Any = None
         self._vocabulary_read: Any = None
         self.task: str = model.task
@@ -81,6 +83,8 @@ class Package:
         self.vocabulary: int = model.vocabulary
         self.temperature: float = model.temperature
         self.description: dict[str, Any] = json.loads(model.description)
+        self.schema: str | None = model.find_text(KEY_SCHEMA) or None
+        self.chat_template: str | None = model.find_text(KEY_CHAT_TEMPLATE) or None
 
     def __enter__(self) -> Package:
         return self
@@ -168,8 +172,7 @@ class Package:
         """
         answers = self.complete([prompts] if isinstance(prompts, str) else prompts, max_tokens, **options)
         for index, answer in enumerate(answers):
-            if answer.ending == "incomplete":
-                raise _incomplete(answer, index)
+            demand_whole(answer, index)
         return answers[0].text if isinstance(prompts, str) else [answer.text for answer in answers]
 
     @overload
@@ -185,26 +188,92 @@ class Package:
         generator = self._generating()
         numbers: list[int] = []
         try:
-            numbers = [self._submit(asked, prompt, None) for prompt in many]
+            numbers += (self._submit(asked, self.tokens_of(prompt), None) for prompt in many)
             generator.run()
         except BaseException:
-            _drain(generator, numbers)
+            forget(generator, numbers)
             raise
-        out = [_completion(generator.take_result(number)) for number in numbers]
+        out = [read_result(generator.take_result(number)) for number in numbers]
         return out[0] if isinstance(prompts, str) else out
 
-    def stream(self, prompt: str, max_tokens: int = 128, **options: Any) -> Iterator[str]:
-        """As ``generate``, piece by piece as the tokens come. Dropping the iterator stops the engine."""
-        asked, generator = read_options({"max_tokens": max_tokens, **options}), self._generating()
-        return _stream(generator, lambda on_text: self._submit(asked, _clean([prompt])[0], on_text))
+    def stream(self, prompt: str | Sequence[int], max_tokens: int = 128, **options: Any) -> Iterator[str]:
+        """As ``generate``, piece by piece as the tokens come. Dropping the iterator stops the engine.
 
-    def remember(self, beginning: str) -> None:
-        """Compute what prompts begin with once; later prompts that begin so copy it (the same answers, sooner).
+        Args:
+            prompt: any text; or tokens, taken as they are.
+            max_tokens: as ``generate``, and so are the options.
+            **options: as ``generate``.
+        """
+        asked, generator = read_options({"max_tokens": max_tokens, **options}), self._generating()
+        tokens = self.tokens_of(prompt) if isinstance(prompt, str) else list(prompt)
+        return stream(generator, lambda on_text: self._submit(asked, tokens, on_text))
+
+    def chat(self, system: str | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> Chat:
+        """A conversation with the package.
+
+        Args:
+            system: what the model is told before the first message.
+            tools: functions that it may ask for, each as {"name", "description", "parameters": a JSON schema}.
 
         Raises:
-            EngineError: it is empty or longer than the context.
+            EngineError: the package has no chat template, or it does not compile.
         """
-        self._generating().remember(self._model.encode_prompt(_clean([beginning])[0]))
+        from smallwright.run.chat import Chat
+
+        return Chat(self, system, tools)
+
+    def remember(self, beginning: str, cache: str | PathLike[str] | None = None) -> bool:
+        """Compute what prompts begin with once; later prompts that begin so copy it (the same answers, sooner).
+
+        Args:
+            beginning: a system prompt, for example.
+            cache: a file that keeps what was computed for the next process. It is written when it is missing, or of
+                another package, beginning or ``kv_bits``, or damaged.
+
+        Returns:
+            Whether it came out of the file.
+
+        Raises:
+            EngineError: the beginning is empty or longer than the context.
+        """
+        from smallwright.run.beginning import read_saved, write_saved
+
+        generator, tokens = self._generating(), self.tokens_of(beginning)
+        key = {"package": self.path, "kv_bits": self._kv_bits, "tokens": tokens}
+        saved = None if cache is None else read_saved(cache, key)
+        if saved is not None:
+            generator.remember_saved(tokens, saved)
+            return True
+        generator.remember(tokens)
+        if cache is not None:
+            write_saved(cache, key, generator.save_remembered())
+        return False
+
+    def special_texts(self) -> dict[str, str]:
+        """Spellings of the special tokens that chat templates name: ``bos_token`` and ``eos_token``; empty for none."""
+        self._opened()
+        return {
+            f"{name}_token": self._model.find_token_text(f"tokenizer.ggml.{name}_token_id") for name in ("bos", "eos")
+        }
+
+    def tokenize_chat(self, prompt: str) -> list[int]:
+        """Tokens of a prompt that a chat template has made: special tokens are recognised, and the prefix is left out,
+        because the template says where it stands."""
+        return self.tokens_of(prompt)[len(self.tokens_of("")) :]
+
+    def tokens_of(self, prompt: str) -> list[int]:
+        """Tokens of a prompt as ``generate`` sees it: with the model's prefix, without its suffix."""
+        self._opened()
+        return list(self._model.encode_prompt(_clean([prompt])[0]))
+
+    def vocabulary_read(self) -> Any:
+        """The tokens as constraints need them; made once."""
+        from smallwright.run.constrain import read_vocabulary
+
+        self._opened()
+        if self._vocabulary_read is None:
+            self._vocabulary_read = read_vocabulary(self._model)
+        return self._vocabulary_read
 
     def counters(self) -> dict[str, int]:
         """What the engine did since opening: weight_bytes_read, tokens, head_rows, passes, kv_bytes, pair_rows."""
@@ -221,83 +290,26 @@ class Package:
             self._generator = _engine.Generator(session, MOST_TEXTS)
         return self._generator
 
-    def _submit(self, options: Options, prompt: str, on_text: Callable[[str, int], bool | None] | None) -> int:
+    def _submit(self, options: Options, prompt: list[int], on_text: OnText | None) -> int:
         constraint = None
+        if self.schema is not None and not options.constrained and not options.free:
+            options = replace(options, schema=self.schema)
         if options.constrained:
-            from smallwright.run.constrain import constrain, read_vocabulary
+            from smallwright.run.constrain import constrain
 
-            if self._vocabulary_read is None:
-                self._vocabulary_read = read_vocabulary(self._model)
-            constraint = constrain(options, self._vocabulary_read)
+            constraint = constrain(options, self.vocabulary_read())
         number: int = self._generator.submit(
-            self._model.encode_prompt(prompt),
+            prompt,
             options.sampling,
             _clean(options.stops),
             options.lookup,
             [token for text in _clean(list(options.reference)) for token in self._model.encode(text, False)],
             constraint,
             options.confidence,
+            options.keep,
             on_text,
         )
         return number
-
-
-def _incomplete(answer: Completion, index: int) -> EngineError:
-    return EngineError(
-        f"a constrained answer must be whole. Got the limit of max_tokens or of the context after {len(answer.tokens)} "
-        f"tokens of answer {index}. Raise max_tokens, or shorten the prompt.",
-        "incomplete",
-    )
-
-
-def _completion(result: dict[str, Any]) -> Completion:
-    kind, message = result.pop("error_kind"), result.pop("error")
-    if result["ending"] == "failed":
-        raise EngineError(message, kind)
-    return Completion(**result)
-
-
-def _drain(generator: Any, numbers: list[int]) -> None:
-    # After an error nothing may be left behind for the next request.
-    for number in numbers:
-        generator.cancel(number)
-    generator.run()
-    for number in numbers:
-        with contextlib.suppress(EngineError):
-            generator.take_result(number)
-
-
-def _stream(generator: Any, submit: Callable[[Callable[[str, int], bool]], int]) -> Iterator[str]:
-    # The engine calls back from its own loop; a thread turns that into an iterator.
-    pieces: queue.SimpleQueue[str | BaseException | None] = queue.SimpleQueue()
-    stopped = threading.Event()
-
-    def hand_over(text: str, _token: int) -> bool:
-        pieces.put(text)
-        return not stopped.is_set()
-
-    def work() -> None:
-        try:
-            number = submit(hand_over)
-            generator.run()
-            answer = _completion(generator.take_result(number))
-            if answer.ending == "incomplete":
-                raise _incomplete(answer, 0)
-            pieces.put(None)
-        except BaseException as error:  # handed to the consumer, who raises it
-            pieces.put(error)
-
-    worker = threading.Thread(target=work, name="smallwright-stream", daemon=True)
-    worker.start()
-    try:
-        while (piece := pieces.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
-            if piece:
-                yield piece
-    finally:
-        stopped.set()
-        worker.join()
 
 
 def _clean(texts: list[str]) -> list[str]:

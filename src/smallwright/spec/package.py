@@ -19,6 +19,8 @@ KEY_TASK = "smallwright.task"  # string: JSON {"kind": "classify" | "generate", 
 KEY_TOKENIZER = "smallwright.tokenizer"  # string: JSON, see spec/tokenizer.py
 KEY_TEMPERATURE = "smallwright.calibration.temperature"  # f32 > 0: class logits are divided by it
 KEY_PROVENANCE = "smallwright.provenance"  # string: JSON: recipe, versions, seeds, hashes of inputs; no clock, no path
+KEY_SCHEMA = "smallwright.schema"  # string: a JSON schema that every generated text obeys
+KEY_CHAT_TEMPLATE = "tokenizer.chat_template"  # string: messages to a prompt, in the Hugging Face form of Jinja
 KEY_ROTARY_INTERLEAVED = "smallwright.rotary_interleaved"  # bool: q and k rows are permuted to interleaved pairs
 
 OWN_ARCHITECTURE = "smallwright"

@@ -1,0 +1,61 @@
+"""Beginnings of prompts in files: what was computed for a system prompt, kept for the next process.
+
+Enters: bytes of the engine, and what they belong to. Leaves: a file; or the bytes, where file and package agree.
+Not here: what the bytes mean (``csrc/engine``).
+
+Layout: one line of JSON (the SHA-256 of what it belongs to and of the bytes), then the bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import Any
+
+_FORMAT = "smallwright beginning 1"
+
+
+def read_saved(path: str | PathLike[str], key: Mapping[str, Any]) -> bytes | None:
+    """The bytes of a file that belongs to the key's package, bits and tokens and is whole; else None."""
+    try:
+        with open(path, "rb") as file:
+            head, saved = file.readline(4096), file.read()
+    except OSError:
+        return None
+    return saved if head == _head(key, saved) else None
+
+
+def write_saved(path: str | PathLike[str], key: Mapping[str, Any], saved: bytes) -> None:
+    """Write aside, then rename: the file is whole whenever it is there."""
+    aside = f"{fspath(path)}.{os.getpid()}.partial"
+    try:
+        with open(aside, "wb") as file:
+            file.write(_head(key, saved))
+            file.write(saved)
+        os.replace(aside, path)
+    except BaseException:
+        if os.path.exists(aside):
+            os.unlink(aside)
+        raise
+
+
+def _head(key: Mapping[str, Any], saved: bytes) -> bytes:
+    with open(key["package"], "rb") as file:
+        package = _digest(file)
+    belongs = {"format": _FORMAT, "package": package, "kv_bits": key["kv_bits"], "tokens": key["tokens"]}
+    found = {
+        "format": _FORMAT,
+        "belongs": hashlib.sha256(json.dumps(belongs, sort_keys=True).encode()).hexdigest(),
+        "bytes": hashlib.sha256(saved).hexdigest(),
+    }
+    return json.dumps(found, sort_keys=True).encode() + b"\n"
+
+
+def _digest(file: Any) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
