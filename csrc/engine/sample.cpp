@@ -29,16 +29,29 @@ double sum(const float* x, size_t count) {
     return (parts[0] + parts[1]) + (parts[2] + parts[3]);
 }
 
+// What eight bits of a mask leave of eight logits: everything, or nothing.
+struct Ceilings {
+    float of[256][8];
+    Ceilings() {
+        constexpr float kInfinity = std::numeric_limits<float>::infinity();
+        for (int byte = 0; byte < 256; ++byte)
+            for (int bit = 0; bit < 8; ++bit) of[byte][bit] = byte >> bit & 1 ? kInfinity : -kInfinity;
+    }
+};
+
 // Forbidden tokens become impossible. Throws Error kind "nothing_allowed" where none is left.
 void apply(const TokenMask& mask, float* logits, int32_t count) {
-    bool any = false;
-    for (int32_t word = 0; word * 32 < count; ++word) {
-        const uint32_t bits = (size_t)word < mask.size() ? mask[(size_t)word] : 0;
-        any |= bits != 0;
-        if (bits == 0xffffffffu) continue;
-        const int32_t end = std::min(count, word * 32 + 32);
-        for (int32_t i = word * 32; i < end; ++i)
-            if (!(bits >> (i % 32) & 1)) logits[i] = -std::numeric_limits<float>::infinity();
+    static const Ceilings ceilings;
+    uint32_t any = 0;
+    for (int32_t first = 0; first < count; first += 8) {
+        const size_t word = (size_t)first / 32;
+        const uint32_t byte = word < mask.size() ? mask[word] >> first % 32 & 255 : 0;
+        any |= byte;
+        const float* const ceiling = ceilings.of[byte];
+        if (first + 8 <= count)   // a fixed number, so that it becomes vectors
+            for (int32_t i = 0; i < 8; ++i) logits[first + i] = std::min(logits[first + i], ceiling[i]);
+        else
+            for (int32_t i = 0; i < count - first; ++i) logits[first + i] = std::min(logits[first + i], ceiling[i]);
     }
     if (!any) throw Error("nothing_allowed", "a mask must allow at least one token. Got none.");
 }
