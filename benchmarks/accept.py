@@ -23,6 +23,7 @@ ORDER = (
     "classify_latency.py",
     "classify_vs_peers.py",
     "engine_vs_peers.py",
+    "generation.py",
 )
 
 
