@@ -67,3 +67,4 @@ def test_errors_are_one_line(speaker: Path, capsys: pytest.CaptureFixture[str], 
     told = capsys.readouterr()
     assert caught.value.code == 7
     assert told.err.count("\n") == 1 and words in told.err
+    assert told.out == ""

@@ -137,6 +137,11 @@ def _print_generation(package: Package, prompt: str, options: dict[str, Any], as
             line[name] = None if value is None else round(value, 6)
         print(json.dumps(line, ensure_ascii=False), flush=True)
         return
+    from smallwright.run.options import CONSTRAINTS
+
+    if package.schema is not None or any(options[name] is not None for name in CONSTRAINTS):
+        print(package.generate(prompt, **options), flush=True)  # whole, or not at all
+        return
     for piece in package.stream(prompt, **options):
         print(piece, end="", flush=True)
     print(flush=True)
