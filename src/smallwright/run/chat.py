@@ -124,7 +124,7 @@ class Chat:
             raise _refused(f"a call of {' or '.join(self._tools)}", text)
         arguments = call.get("arguments", call.get("parameters", {}))
         schema = self._tools[call["name"]].get("parameters", {"type": "object"})
-        if not isinstance(arguments, dict) or not satisfies(arguments, schema, self._package.vocabulary_read()):
+        if not isinstance(arguments, dict) or not satisfies(arguments, schema, self._package.constraint_vocabulary()):
             raise _refused(f"arguments that satisfy the schema of {call['name']}", text)
         return ToolCall(call["name"], arguments)
 

@@ -76,7 +76,7 @@ class Package:
         self._session: Any = _engine.Session(model, threads, kv_bits)
         self._kv_bits = kv_bits
         self._generator: Any = None
-        self._vocabulary_read: Any = None
+        self._constraint_vocabulary: Any = None
         self.task: str = model.task
         self.labels: tuple[str, ...] = tuple(model.labels)
         self.context: int = model.context
@@ -96,7 +96,7 @@ class Package:
 
     def close(self) -> None:
         """Free the memory. A closed package refuses every request."""
-        self._session = self._model = self._generator = self._vocabulary_read = None
+        self._session = self._model = self._generator = self._constraint_vocabulary = None
 
     # ---- classification
 
@@ -266,14 +266,14 @@ class Package:
         self._opened()
         return list(self._model.encode_prompt(_clean([prompt])[0]))
 
-    def vocabulary_read(self) -> Any:
+    def constraint_vocabulary(self) -> Any:
         """The tokens as constraints need them; made once."""
         from smallwright.run.constrain import read_vocabulary
 
         self._opened()
-        if self._vocabulary_read is None:
-            self._vocabulary_read = read_vocabulary(self._model)
-        return self._vocabulary_read
+        if self._constraint_vocabulary is None:
+            self._constraint_vocabulary = read_vocabulary(self._model)
+        return self._constraint_vocabulary
 
     def counters(self) -> dict[str, int]:
         """What the engine did since opening: weight_bytes_read, tokens, head_rows, passes, kv_bytes, pair_rows."""
@@ -297,7 +297,7 @@ class Package:
         if options.constrained:
             from smallwright.run.constrain import constrain
 
-            constraint = constrain(options, self.vocabulary_read())
+            constraint = constrain(options, self.constraint_vocabulary())
         number: int = self._generator.submit(
             prompt,
             options.sampling,
