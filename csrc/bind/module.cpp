@@ -149,7 +149,7 @@ NB_MODULE(_engine, m) {
     using namespace sw_bind;
     m.doc() = "libsmallwright: models and sessions. The public face is smallwright.run.";
     nb::register_exception_translator(translate);
-    m.def("isa", [] { return std::string(sw::select_kernels().name); }, "The kernels in use: ref, avx2 or avx512.");
+    m.def("isa", [] { return std::string(sw::select_kernels().name); }, "The kernels in use: ref, avx2, avx512, amx, neon or neon_i8mm.");
     m.def("version", [] { return std::string(sw_version()); });
 
     nb::class_<Model>(m, "Model")

@@ -76,7 +76,7 @@ void Generator::remember(const std::vector<int32_t>& beginning) {
         session_.extend({{prefix.state.get(), beginning.data() + done, count, last ? Piece::Keep::last : Piece::Keep::none}}, logits.data());
         done += count;
     }
-    if (!finite(logits.data(), logits.size())) throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
+    check_finite(logits.data(), logits.size());
     add_remembered(std::move(prefix));
 }
 
@@ -84,6 +84,11 @@ void Generator::add_remembered(Prefix prefix) {
     const auto same = [&](const Prefix& known) { return known.tokens == prefix.tokens; };
     remembered_.erase(std::remove_if(remembered_.begin(), remembered_.end(), same), remembered_.end());
     remembered_.push_back(std::move(prefix));
+}
+
+std::vector<uint8_t> Generator::save_remembered() const {
+    if (remembered_.empty()) throw Error("bad_argument", "a beginning must be remembered before it is saved. Got none.");
+    return remembered_.back().state->save();
 }
 
 void Generator::remember_saved(const std::vector<int32_t>& beginning, const uint8_t* bytes, size_t size_bytes) {
@@ -145,7 +150,7 @@ void Generator::plan() {
             if (piece.count < text.pending.size() && text.guesses) continue;   // guesses are checked together
             if (piece.count == text.pending.size()) piece.keep = text.guesses ? Piece::Keep::all : Piece::Keep::last;
             rows += piece.count;
-            kept += piece.keep == Piece::Keep::all ? piece.count : piece.keep == Piece::Keep::last ? 1 : 0;
+            kept += piece.kept();
             pieces_.push_back(piece);
             owners_.push_back(&text);
         }
@@ -195,8 +200,7 @@ bool Generator::step() {
             if (error) fail(text, error->kind().c_str(), error->what());
             else if (pieces_[i].keep == Piece::Keep::none) text.pending.erase(text.pending.begin(), text.pending.begin() + (long)pieces_[i].count);
             else read(text, logits);
-            if (pieces_[i].keep != Piece::Keep::none)
-                logits += (pieces_[i].keep == Piece::Keep::all ? pieces_[i].count : 1) * (size_t)session_.model().spec().vocabulary;
+            logits += pieces_[i].kept() * (size_t)session_.model().spec().vocabulary;
         }
     }
     if (alone && !owners_[0]->ended()) {
@@ -253,15 +257,9 @@ void Generator::check_room(Text& text) {
 bool Generator::choose(Text& text, float* logits) {
     const int32_t vocabulary = session_.model().spec().vocabulary;
     Constraint* const constraint = text.request.constraint.get();
-    if (!finite(logits, (size_t)vocabulary)) {
-        fail(text, "nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
-        return false;
-    }
-    if (text.mask_error) {
-        fail(text, text.mask_error->kind().c_str(), text.mask_error->what());
-        return false;
-    }
     try {
+        check_finite(logits, (size_t)vocabulary);
+        if (text.mask_error) throw *text.mask_error;
         std::vector<float> untouched;
         if (text.request.likelihoods) untouched.assign(logits, logits + vocabulary);
         const int32_t token = text.sampler.next(logits, vocabulary, constraint ? text.mask : nullptr);

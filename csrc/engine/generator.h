@@ -79,8 +79,8 @@ public:
 
     // Computes what prompts begin with once; later requests that begin so copy it. Throws as submit, and "nan_logits".
     void remember(const std::vector<int32_t>& beginning);
-    // The beginning that was remembered last, as bytes.
-    std::vector<uint8_t> save_remembered() const { return remembered_.back().state->save(); }
+    // The beginning that was remembered last, as bytes. Throws Error kind "bad_argument" when there is none.
+    std::vector<uint8_t> save_remembered() const;
     // A beginning that was saved by a session of the same model and bits. Throws as submit, and Error kind "bad_argument"
     // when the bytes are not as many as they must be; what they are is not checked.
     void remember_saved(const std::vector<int32_t>& beginning, const uint8_t* bytes, size_t size_bytes);

@@ -28,16 +28,12 @@ std::vector<std::unique_ptr<MixerState>> make_states(const Mixers& mixers) {
     return states;
 }
 
-void refuse_nan() {
-    throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
-}
-
 }  // namespace
 
-bool finite(const float* logits, size_t count) {
+void check_finite(const float* logits, size_t count) {
     int bad = 0;
     for (size_t i = 0; i < count; ++i) bad |= logits[i] != logits[i];   // no early exit: this runs in vectors
-    return !bad;
+    if (bad) throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
 }
 
 Session::Session(const Model& model, int threads, int kv_bits)
@@ -97,7 +93,7 @@ void Session::classify(const int32_t* tokens, const size_t* offsets, size_t coun
         }
         pass_.logits = logits + begin * spec.labels.size();
         run();
-        if (!finite(pass_.logits, (i - begin) * spec.labels.size())) refuse_nan();
+        check_finite(pass_.logits, (i - begin) * spec.labels.size());
     }
 }
 
@@ -124,7 +120,7 @@ void Session::append(const int32_t* tokens, size_t count, bool all_rows, float* 
             if (logits && (all_rows || end == count)) piece.keep = all_rows ? Piece::Keep::all : Piece::Keep::last;
             float* const at = logits && all_rows ? logits + done * vocabulary : logits;
             extend({piece}, at);
-            if (piece.keep != Piece::Keep::none && !finite(at, (all_rows ? piece.count : 1) * vocabulary)) refuse_nan();
+            check_finite(at, piece.kept() * vocabulary);
             done = end;
         }
     } catch (...) {
@@ -143,8 +139,7 @@ void Session::extend(const std::vector<Piece>& pieces, float* logits) {
         sequence.rows = piece.count;
         sequence.past = piece.state->length();
         sequence.length = sequence.past + sequence.rows;
-        for (size_t r = 0; r < piece.count; ++r)
-            if (piece.keep == Piece::Keep::all || (piece.keep == Piece::Keep::last && r + 1 == piece.count)) pass_.keep.push_back(pass_.rows + r);
+        for (size_t r = piece.count - piece.kept(); r < piece.count; ++r) pass_.keep.push_back(pass_.rows + r);
         pass_.add(sequence, piece.tokens);
     }
     pass_.logits = logits;

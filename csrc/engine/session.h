@@ -17,6 +17,8 @@ struct Piece {
     const int32_t* tokens = nullptr;
     size_t count = 0;         // 1 to kRowsOfPass, with those of the other pieces
     Keep keep = Keep::none;
+
+    size_t kept() const { return keep == Keep::all ? count : keep == Keep::last ? 1 : 0; }   // rows of logits
 };
 
 constexpr size_t kRowsOfPass = 256;   // a longer prompt is cut into passes, more sequences into batches
@@ -57,7 +59,7 @@ private:
     std::vector<std::unique_ptr<State>> spare_;   // given back
 };
 
-// Whether all are numbers.
-bool finite(const float* logits, size_t count);
+// Throws Error kind "nan_logits" when one is not a number.
+void check_finite(const float* logits, size_t count);
 
 }  // namespace sw

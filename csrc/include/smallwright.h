@@ -97,7 +97,7 @@ typedef struct {
     uint64_t tokens;              /* token rows that passed through the layers */
     uint64_t head_rows;           /* rows that reached an output head */
     uint64_t passes;
-    uint64_t kv_bytes;            /* size of the state */
+    uint64_t kv_bytes;            /* memory of the text that sw_append grows, and of ended texts' that will be used again */
     uint64_t pair_rows;           /* rows read from the table of token pairs */
 } sw_counters;
 SW_API void sw_session_counters(const sw_session* session, sw_counters* out);

@@ -155,6 +155,20 @@ def test_an_error_leaves_a_conversation_as_it_was(package: Package) -> None:
     assert len(talk.messages) == 4
 
 
+def test_who_interrupts_an_answer_keeps_what_was_said(package: Package) -> None:
+    for leave in ("close", "interrupt"):
+        talk = package.chat()
+        answer = talk.say("turn on the light", max_tokens=300)
+        first = next(answer)
+        if leave == "close":
+            answer.close()
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                answer.throw(KeyboardInterrupt)
+        assert [message["content"] for message in talk.messages] == ["turn on the light", first]
+        assert "".join(talk.say("and now", max_tokens=3)) == talk.messages[-1]["content"]
+
+
 def test_without_a_template_there_is_no_conversation(tmp_path: Path) -> None:
     bare = write(tmp_path / "bare.gguf", decoder(context=64), "gpt2").path
     with load(bare, threads=1) as package, pytest.raises(EngineError, match="chat template") as caught:

@@ -133,6 +133,10 @@ def test_generation_stops_when_the_context_is_full(speaker: Path) -> None:
         ({"stop": [3]}, "stop"),
         ({"stop": 3}, "stop"),
         ({"speed": 9}, "speed"),
+        ({"regex": 3}, "regex"),
+        ({"grammar": b"start"}, "grammar"),
+        ({"lookup": "no"}, "lookup"),
+        ({"choices": "yes"}, "choices"),
         ({"regex": "a", "choices": ["a"]}, "one constraint"),
         ({"seed": -1}, "seed"),
         ({"seed": 2**64}, "seed"),
@@ -149,6 +153,19 @@ def _generate(session: _engine.Session, model: _engine.Model, on_text: Callable[
     sampling = Options(max_tokens=5).sampling
     generator.submit(model.encode_prompt(PROMPT), sampling, [], False, [], None, False, False, on_text)
     generator.run()
+
+
+def test_a_request_of_another_kind_is_one_clear_error(speaker: Path) -> None:
+    with load(speaker, threads=1) as package:
+        for wrong in (5, None, {"a": 1}):
+            with pytest.raises(EngineError, match="a request is a text"):
+                package.generate(wrong)  # type: ignore[call-overload]
+        for tokens in ([1.5], [-1], [10**6], [[1]]):
+            with pytest.raises(EngineError, match="token"):
+                list(package.stream(tokens, 3))  # type: ignore[arg-type]
+        with pytest.raises(EngineError, match="remembered before"):
+            package._generating().save_remembered()
+        assert package.generate(PROMPT, 3)
 
 
 def test_an_error_in_the_callback_comes_through(speaker: Path) -> None:

@@ -66,12 +66,13 @@ def chat(asked: Namespace) -> None:
 def _answer(conversation: Chat, line: str, options: dict[str, object], tells_speed: bool) -> None:
     began, first, pieces = time.perf_counter(), 0.0, 0
     try:
-        for piece in conversation.say(line, **options):
-            first = first or time.perf_counter()
-            pieces += 1
-            print(piece, end="", flush=True)
-    except KeyboardInterrupt:  # of this answer; the conversation goes on
-        pass
+        with contextlib.closing(conversation.say(line, **options)) as answer:
+            for piece in answer:
+                first = first or time.perf_counter()
+                pieces += 1
+                print(piece, end="", flush=True)
+    except KeyboardInterrupt:  # of this answer; what was said so far stays in the conversation
+        print(" [stopped]", file=sys.stderr)
     except EngineError as error:
         print(f"smallwright: {error}", file=sys.stderr)
         return

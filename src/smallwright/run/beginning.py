@@ -11,29 +11,36 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import Any
 
 _FORMAT = "smallwright beginning 1"
 
 
-def read_saved(path: str | PathLike[str], key: Mapping[str, Any]) -> bytes | None:
-    """The bytes of a file that belongs to the key's package, bits and tokens and is whole; else None."""
+def name_owner(package: str | PathLike[str], kv_bits: int, tokens: Sequence[int]) -> str:
+    """SHA-256 of what a file belongs to: the package's bytes, the bits of keys and values, the tokens."""
+    with open(package, "rb") as file:
+        owner = {"format": _FORMAT, "package": _digest(file), "kv_bits": kv_bits, "tokens": list(tokens)}
+    return hashlib.sha256(json.dumps(owner, sort_keys=True).encode()).hexdigest()
+
+
+def read_saved(path: str | PathLike[str], owner: str) -> bytes | None:
+    """The bytes of a file that is whole and belongs to the owner; else None."""
     try:
         with open(path, "rb") as file:
             head, saved = file.readline(4096), file.read()
     except OSError:
         return None
-    return saved if head == _head(key, saved) else None
+    return saved if head == _head(owner, saved) else None
 
 
-def write_saved(path: str | PathLike[str], key: Mapping[str, Any], saved: bytes) -> None:
+def write_saved(path: str | PathLike[str], owner: str, saved: bytes) -> None:
     """Write aside, then rename: the file is whole whenever it is there."""
     aside = f"{fspath(path)}.{os.getpid()}.partial"
     try:
         with open(aside, "wb") as file:
-            file.write(_head(key, saved))
+            file.write(_head(owner, saved))
             file.write(saved)
         os.replace(aside, path)
     except BaseException:
@@ -42,15 +49,8 @@ def write_saved(path: str | PathLike[str], key: Mapping[str, Any], saved: bytes)
         raise
 
 
-def _head(key: Mapping[str, Any], saved: bytes) -> bytes:
-    with open(key["package"], "rb") as file:
-        package = _digest(file)
-    belongs = {"format": _FORMAT, "package": package, "kv_bits": key["kv_bits"], "tokens": key["tokens"]}
-    found = {
-        "format": _FORMAT,
-        "belongs": hashlib.sha256(json.dumps(belongs, sort_keys=True).encode()).hexdigest(),
-        "bytes": hashlib.sha256(saved).hexdigest(),
-    }
+def _head(owner: str, saved: bytes) -> bytes:
+    found = {"format": _FORMAT, "belongs": owner, "bytes": hashlib.sha256(saved).hexdigest()}
     return json.dumps(found, sort_keys=True).encode() + b"\n"
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +65,7 @@ class Chat:
         functions = [{"type": "function", "function": tool} for tool in self._tools.values()]
         return self._template.render([*first, *self.messages], functions, self._package.special_texts())
 
-    def say(self, text: str, **options: Any) -> Iterator[str]:
+    def say(self, text: str, **options: Any) -> Generator[str, None, None]:
         """Say something; the answer comes piece by piece, and is the last of ``messages`` once it is complete.
 
         Args:
@@ -77,12 +77,12 @@ class Chat:
         """
         return self._add({"role": "user", "content": text}, options)
 
-    def tell(self, name: str, result: Any, **options: Any) -> Iterator[str]:
+    def tell(self, name: str, result: Any, **options: Any) -> Generator[str, None, None]:
         """Give the result of a tool that was asked for; the model goes on from it. Arguments and errors as ``say``."""
         content = result if isinstance(result, str) else json.dumps(result, ensure_ascii=False)
         return self._add({"role": "tool", "name": name, "content": content}, options)
 
-    def _add(self, message: dict[str, Any], options: dict[str, Any]) -> Iterator[str]:
+    def _add(self, message: dict[str, Any], options: dict[str, Any]) -> Generator[str, None, None]:
         before = len(self.messages)
         self.messages.append(message)
         pieces: list[str] = []
@@ -91,7 +91,7 @@ class Chat:
             for piece in self._package.stream(tokens, **{"keep": True, **options}):
                 pieces.append(piece)
                 yield piece
-        except GeneratorExit:  # who reads has heard enough: what was said stays said
+        except (GeneratorExit, KeyboardInterrupt):  # who reads has heard enough: what was said stays said
             self.messages.append({"role": "assistant", "content": "".join(pieces)})
             raise
         except BaseException:

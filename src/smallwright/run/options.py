@@ -68,6 +68,14 @@ class Options:
             number = getattr(self, name)
             if not isinstance(number, (int, float)) or not math.isfinite(number):
                 raise EngineError(f"{name} must be a number. Got {number!r}.")
+        for name in ("regex", "grammar"):
+            text = getattr(self, name)
+            if text is not None and not isinstance(text, str):
+                raise EngineError(f"{name} must be a string. Got {text!r}.")
+        for name in ("lookup", "keep", "free", "confidence"):
+            switch = getattr(self, name)
+            if not isinstance(switch, bool):
+                raise EngineError(f"{name} must be True or False. Got {switch!r}.")
         for name in ("stop", "choices", "reference"):
             texts = getattr(self, name)
             if texts is not None and (

@@ -51,7 +51,7 @@ def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 8, *, in_pl
 
 
 def isa() -> str:
-    """The kernels that this machine runs, or SMALLWRIGHT_ISA asks for: ``ref``, ``avx2`` or ``avx512``.
+    """The kernels that this machine runs, or SMALLWRIGHT_ISA asks for: ``ref``, ``avx2``, ``avx512``, ``amx``, ...
 
     Raises:
         EngineError: SMALLWRIGHT_ISA names kernels that cannot run here.
@@ -112,7 +112,7 @@ class Package:
         """
         from smallwright.run.prediction import read_logits
 
-        many = [texts] if isinstance(texts, str) else list(texts)
+        many = _listed(texts)
         logits, truncated = self._opened().classify_texts(_clean(many))
         out = read_logits(logits, truncated, self.labels, self.temperature)
         return out[0] if isinstance(texts, str) else out
@@ -170,7 +170,7 @@ class Package:
             EngineError: the package classifies, an option is out of range, a prompt is longer than the context, a
                 constraint does not compile, or (``kind`` ``incomplete``) a limit came before it was satisfied.
         """
-        answers = self.complete([prompts] if isinstance(prompts, str) else prompts, max_tokens, **options)
+        answers = self.complete(_listed(prompts), max_tokens, **options)
         for index, answer in enumerate(answers):
             demand_whole(answer, index)
         return answers[0].text if isinstance(prompts, str) else [answer.text for answer in answers]
@@ -184,7 +184,7 @@ class Package:
     ) -> Completion | list[Completion]:
         """As ``generate``, with all that is known of the answers. One that is cut short says so in its ``ending``."""
         asked = read_options({"max_tokens": max_tokens, **options})
-        many = _clean([prompts] if isinstance(prompts, str) else list(prompts))
+        many = _clean(_listed(prompts))
         generator = self._generating()
         numbers: list[int] = []
         try:
@@ -205,7 +205,7 @@ class Package:
             **options: as ``generate``.
         """
         asked, generator = read_options({"max_tokens": max_tokens, **options}), self._generating()
-        tokens = self.tokens_of(prompt) if isinstance(prompt, str) else list(prompt)
+        tokens = self.tokens_of(prompt) if isinstance(prompt, str) else _tokens(prompt).tolist()
         return stream(generator, lambda on_text: self._submit(asked, tokens, on_text))
 
     def chat(self, system: str | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> Chat:
@@ -236,17 +236,19 @@ class Package:
         Raises:
             EngineError: the beginning is empty or longer than the context.
         """
-        from smallwright.run.beginning import read_saved, write_saved
+        from smallwright.run.beginning import name_owner, read_saved, write_saved
 
         generator, tokens = self._generating(), self.tokens_of(beginning)
-        key = {"package": self.path, "kv_bits": self._kv_bits, "tokens": tokens}
-        saved = None if cache is None else read_saved(cache, key)
+        if cache is None:
+            generator.remember(tokens)
+            return False
+        owner = name_owner(self.path, self._kv_bits, tokens)
+        saved = read_saved(cache, owner)
         if saved is not None:
             generator.remember_saved(tokens, saved)
             return True
         generator.remember(tokens)
-        if cache is not None:
-            write_saved(cache, key, generator.save_remembered())
+        write_saved(cache, owner, generator.save_remembered())
         return False
 
     def special_texts(self) -> dict[str, str]:
@@ -310,6 +312,12 @@ class Package:
             on_text,
         )
         return number
+
+
+def _listed(texts: str | Sequence[str]) -> list[str]:
+    if not isinstance(texts, (str, Sequence)):
+        raise EngineError(f"a request is a text, or a list of texts. Got {type(texts).__name__}.")
+    return [texts] if isinstance(texts, str) else list(texts)
 
 
 def _clean(texts: list[str]) -> list[str]:
