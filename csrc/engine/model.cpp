@@ -116,8 +116,8 @@ std::vector<int32_t> Model::encode_for_classes(std::string_view text, bool& trun
     return tokens;
 }
 
-std::vector<int32_t> Model::encode_prompt(std::string_view text) const {
-    std::vector<int32_t> tokens = tokenizer().encode(text, true);
+std::vector<int32_t> Model::encode_prompt(std::string_view text, bool whole) const {
+    std::vector<int32_t> tokens = tokenizer().encode(whole ? std::string(text) + spec_.prompt_end : std::string(text), true);
     tokens.resize(tokens.size() - std::min(suffix_tokens_, tokens.size()));
     return tokens;
 }

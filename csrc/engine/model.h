@@ -36,8 +36,8 @@ public:
 
     // Tokens of a text to classify: cut at the end to fit the context, the suffix tokens kept.
     std::vector<int32_t> encode_for_classes(std::string_view text, bool& truncated) const;
-    // Tokens of a prompt: with the prefix, without the suffix.
-    std::vector<int32_t> encode_prompt(std::string_view text) const;
+    // Tokens of a prompt: with the prefix, without the suffix. Of a whole one, and what this package puts between prompt and answer.
+    std::vector<int32_t> encode_prompt(std::string_view text, bool whole = true) const;
 
 private:
     Model(File file, bool in_place);

@@ -63,7 +63,7 @@ void read_head(ModelSpec& spec, const Json& head, const std::string& place) {
 }
 
 // The head that smallwright.task names, or the only one.
-const Json& find_head(const File& file, const Json& heads, std::string& name) {
+const Json& find_head(ModelSpec& spec, const File& file, const Json& heads, std::string& name) {
     std::string_view text;
     if (file.find_string("smallwright.task", text)) {
         const Json task = Json::parse(text);
@@ -73,6 +73,7 @@ const Json& find_head(const File& file, const Json& heads, std::string& name) {
         const std::string& kind = task.at("kind").string();
         if (kind != (head->at("kind").string() == "classifier" ? "classify" : "generate"))
             refuse("the task must fit its head", "'" + kind + "'", "smallwright.task");
+        if (const Json* end = task.find("prompt_end")) spec.prompt_end = end->string();
         return *head;
     }
     if (heads.members().size() != 1)
@@ -109,7 +110,7 @@ void read_own(ModelSpec& spec, const File& file, std::string_view text) {
         layer.query_scale = 1.0f / std::sqrt((float)layer.head_width);
     }
     std::string name;
-    const Json& head = find_head(file, json.at("heads"), name);
+    const Json& head = find_head(spec, file, json.at("heads"), name);
     read_head(spec, head, "heads." + name);
 }
 

@@ -61,6 +61,7 @@ struct ModelSpec {
     std::vector<std::string> labels;
     bool averages() const { return classifier && (pooling == Pooling::mean || pooling == Pooling::mean_before_norm); }
     float temperature = 1.0f;
+    std::string prompt_end;   // stands between a prompt and its answer
     bool own = false;         // read from smallwright.model
 
     // Throws Error kinds "missing_key", "wrong_type", "bad_json", "bad_model", "unsupported_architecture", "missing_tensor".

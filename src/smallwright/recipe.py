@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.student import StudentSettings
 from smallwright.data.settings import DataSettings
-from smallwright.errors import RecipeError
+from smallwright.errors import EngineError, RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
 from smallwright.teacher.settings import TeacherSettings
 from smallwright.tokenizer.settings import TokenizerSettings
@@ -36,6 +37,14 @@ class TaskSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["classify", "generate"] = Field(description="classify: text to label; generate: text to more text")
+    answer_schema: dict[str, Any] | str | None = Field(
+        None,
+        alias="schema",
+        description="generate: a JSON schema that every answer obeys, or its file; rows need a completion",
+    )
+    prompt_end: str = Field(
+        "\n", max_length=200, description="generate: what stands between a prompt and its completion; may be empty"
+    )
 
 
 class Recipe(BaseModel):
@@ -66,8 +75,43 @@ class Recipe(BaseModel):
         """The folder that relative paths in the recipe start from: the recipe file's own."""
         return self._root
 
+    @property
+    def answers_prompts(self) -> bool:
+        """Whether rows are prompts with completions, rather than texts."""
+        return self.data.train.fields.prompt is not None
+
+    def read_schema(self) -> str | None:
+        """The task's JSON schema as compact text, keys in the order they were given; None where there is none.
+
+        Raises:
+            RecipeError: the file is missing or no JSON object, or the schema does not compile.
+        """
+        from smallwright.run.schema import AnswerForm
+
+        given = self.task.answer_schema
+        if given is None:
+            return None
+        place = "task.schema"
+        if isinstance(given, str):
+            path = self.root / Path(given).expanduser()
+            place = str(path)
+            try:
+                given = json.loads(path.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise RecipeError(f"task.schema must be a readable JSON file. Got: {reason} in {place}.") from error
+        try:
+            AnswerForm(given)
+        except EngineError as error:
+            raise RecipeError(f"task.schema must be a JSON schema. {error} In {place}.") from error
+        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
+        if self.task.answer_schema is not None and not (self.task.kind == "generate" and self.answers_prompts):
+            raise ValueError(
+                "task.schema needs kind: generate, and rows with data.train.fields.prompt and completion. Name them"
+            )
         if self.student.source == "teacher" and self.teacher is None:
             raise ValueError("student.from: teacher needs a teacher. Add one, or use student: {from: scratch}")
         if self.tokenizer.kind == "teacher" and self.teacher is None:

@@ -150,7 +150,7 @@ def test_small_classes_and_contradictions_are_warned_of(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "train.jsonl", rows)
     report = run(tmp_path, {"train": "train.jsonl"})
     assert "class 'lonely' has only 1 training row" in report.warnings
-    assert "1 training rows repeat a text under another label" in report.warnings
+    assert "1 training rows repeat a text with another answer" in report.warnings
     assert report.conflicts["examples"][0]["at"] == "train.jsonl, line 42"
     assert report.labels["train"]["lonely"] == 1
 

@@ -133,7 +133,8 @@ def _print_generation(package: Package, prompt: str, options: dict[str, Any], as
     if as_json:
         answer = package.complete(prompt, **options, confidence=True)
         line: dict[str, Any] = {"prompt": prompt, "text": answer.text, "ending": answer.ending}
-        for name, value in (("confidence", answer.confidence), ("least_confidence", answer.least_confidence)):
+        for name in ("confidence", "least_confidence", "probability"):
+            value = getattr(answer, name)
             line[name] = None if value is None else round(value, 6)
         print(json.dumps(line, ensure_ascii=False), flush=True)
         return

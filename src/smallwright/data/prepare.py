@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from smallwright.data import report as reports
 from smallwright.data.inputs import hash_file, list_sources, locate
@@ -52,14 +52,16 @@ class _Work:
     warnings: list[str] = field(default_factory=list)
 
     def make_keys(self) -> None:
-        self.keys = {split: [make_key(row.row.text) for row in rows] for split, rows in self.rows.items()}
+        self.keys = {split: [make_key(row.row.question) for row in rows] for split, rows in self.rows.items()}
 
     def keep(self, split: str, indices: Sequence[int]) -> None:
         self.rows[split] = [self.rows[split][index] for index in indices]
         self.keys[split] = [self.keys[split][index] for index in indices]
 
 
-def prepare(settings: DataSettings, *, kind: Kind, root: Path, out: Path) -> DataReport:
+def prepare(
+    settings: DataSettings, *, kind: Kind, root: Path, out: Path, form: Callable[[Any], str | None] | None = None
+) -> DataReport:
     """Read, check and split the data of a recipe, and write it as files.
 
     Args:
@@ -67,13 +69,14 @@ def prepare(settings: DataSettings, *, kind: Kind, root: Path, out: Path) -> Dat
         kind: ``classify`` (rows need a label) or ``generate`` (texts, or prompts with completions).
         root: the recipe's folder, against which relative paths resolve.
         out: the folder to write to; made if missing. Each file is written aside and renamed, report.json last.
+        form: writes a completion as the task wants it, or gives None for one that it refuses; see ``Wanted``.
     Returns:
         The report that report.json holds.
     Raises:
         DataError: missing or undecodable files, no usable rows, a label that training lacks, refused leaks.
     Law: same contents, settings and seed give the same bytes.
     """
-    work = _read(settings, kind, root)
+    work = _read(settings, kind, root, form)
     _handle_leaks(work, settings.on_leak)
     _split_off(work, settings, kind)
     if settings.max_rows is not None:
@@ -130,7 +133,7 @@ def _want(role: str, source: SourceSettings, kind: Kind) -> Wanted:
     return Wanted(text=fields.text, prompt=fields.prompt, completion=fields.completion)
 
 
-def _read(settings: DataSettings, kind: Kind, root: Path) -> _Work:
+def _read(settings: DataSettings, kind: Kind, root: Path, form: Callable[[Any], str | None] | None) -> _Work:
     if kind == "generate" and (settings.out_of_scope or settings.out_of_scope_label):
         raise DataError(
             "out_of_scope is for classify. Got it in data of a generate task. Leave out out_of_scope and "
@@ -141,7 +144,7 @@ def _read(settings: DataSettings, kind: Kind, root: Path) -> _Work:
         work.rows["out_of_scope"] = []
     for role, source in list_sources(settings):
         work.given[role] = "given"
-        wanted = _want(role, source, kind)
+        wanted = replace(_want(role, source, kind), form=form)
         before = len(work.rejects)
         for file, path in locate(source, root):
             rows = _read_one(path, file, source, wanted, kind, work)
@@ -296,7 +299,7 @@ def _report(work: _Work, settings: DataSettings, kind: Kind, root: Path) -> Data
         for file, path in locate(source, root)
     ]
     if conflicts:
-        work.warnings.append(f"{len(conflicts)} training rows repeat a text under another label")
+        work.warnings.append(f"{len(conflicts)} training rows repeat a text with another answer")
     return DataReport(
         kind=kind,
         rows={split: len(rows) for split, rows in work.rows.items()},
@@ -307,7 +310,7 @@ def _report(work: _Work, settings: DataSettings, kind: Kind, root: Path) -> Data
         conflicts={
             "rows": len(conflicts),
             "examples": [
-                {"text": row.row.text[:200], "at": row.place, "label": row.row.label, "also_at": first.place}
+                {"text": row.row.question[:200], "at": row.place, "label": row.row.label, "also_at": first.place}
                 | {"also_label": first.row.label}
                 for first, row in conflicts[: reports.EXAMPLES]
             ],

@@ -6,7 +6,8 @@ Not here: file formats (sources.py, csv_source.py).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +31,9 @@ _BYTE_ORDER_MARKS = (
 class Wanted:
     """What to take from a record: the names of its fields, and the class names by the source's values.
 
-    ``label`` None: rows have no label. ``prompt`` and ``completion``, given together, stand in for ``text``.
+    ``label`` None: rows have no label. ``prompt`` and ``completion``, given together, stand in for ``text``; a
+    completion may be any JSON value. ``form`` writes it as the task wants it, or gives None for what is no
+    answer.
     """
 
     text: str = "text"
@@ -38,6 +41,7 @@ class Wanted:
     prompt: str | None = None
     completion: str | None = None
     names: Mapping[str, str] | None = None
+    form: Callable[[Any], str | None] | None = None
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -70,6 +74,11 @@ def build_row(record: Mapping[str, Any], wanted: Wanted, file: str, line: int, r
         if record.get(name) is None:
             return reject("missing field", f"{name!r}; the record has {_list_names(record)}")
     texts = [record[name] for name in wanted.texts]
+    if len(texts) == 2:
+        completion = _write_completion(texts[1], wanted)
+        if completion is None:
+            return reject("completion against the schema", f"{wanted.completion!r} is no answer that could be given")
+        texts[1] = completion
     for name, text in zip(wanted.texts, texts, strict=True):
         if not isinstance(text, str):
             return reject("wrong type", f"{name!r} must be text, not {type(text).__name__}")
@@ -85,6 +94,17 @@ def build_row(record: Mapping[str, Any], wanted: Wanted, file: str, line: int, r
     if len(texts) == 2:
         return SourceRow(Row(texts[0] + texts[1], label, texts[0], texts[1]), file, line)
     return SourceRow(Row(texts[0], label), file, line)
+
+
+def _write_completion(value: Any, wanted: Wanted) -> Any:
+    if wanted.form is None:
+        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    return wanted.form(value)
 
 
 def _read_label(value: Any, wanted: Wanted) -> tuple[str | None, str, str]:

@@ -97,6 +97,13 @@ class DataSettings(BaseModel):
     def _leaves_train(self) -> DataSettings:
         validation = self.validation_fraction if self.validation is None else 0.0
         test = self.test_fraction if self.test is None else 0.0
+        paired = {
+            source.fields.prompt is not None
+            for source in (self.train, self.validation, self.test)
+            if source is not None
+        }
+        if len(paired) > 1:
+            raise ValueError("prompt and completion must be named for every source, or for none")
         if validation + test >= 1:
             raise ValueError(
                 f"validation_fraction + test_fraction must be below 1, else nothing is left to learn from. "

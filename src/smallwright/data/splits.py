@@ -200,15 +200,21 @@ def find_leaks(splits: Mapping[str, Sequence[SourceRow]], keys: Mapping[str, Seq
             at = first[other].get(key)
             if at is not None:
                 row = splits[name][index]
-                leaks.append(Leak(name, other, row.row.text, row.row.label, row.place, splits[other][at].place, index))
+                leaks.append(
+                    Leak(name, other, row.row.question, row.row.label, row.place, splits[other][at].place, index)
+                )
     return leaks
 
 
 def count_conflicts(rows: Sequence[SourceRow], keys: Sequence[bytes]) -> list[tuple[SourceRow, SourceRow]]:
-    """Pairs of rows with the same normalised text and different labels: the first of a text, and each that differs."""
+    """Pairs of rows that ask the same (normalised) and want different answers: the first one, and each that differs."""
     first: dict[bytes, SourceRow] = {}
     return [
         (seen, row)
         for row, key in zip(rows, keys, strict=True)
-        if (seen := first.setdefault(key, row)).row.label != row.row.label
+        if _answer(seen := first.setdefault(key, row)) != _answer(row)
     ]
+
+
+def _answer(row: SourceRow) -> str | None:
+    return row.row.label if row.row.completion is None else row.row.completion

@@ -1,6 +1,7 @@
 """The smart-home grammar: writes the training rows of the embedded demo from frames, word tables, manners and slips.
 
-What enters: how many rows, and a seed. What leaves: ``{"text", "label"}`` rows, balanced over 26 intents, none twice.
+What enters: how many rows, and a seed. What leaves: ``{"text", "label"}`` rows, balanced over 26 intents, none twice,
+and on request the answer to each.
 Not here: the hand-written test set, which was written first by someone else and which nothing here has ever read.
 """
 
@@ -29,6 +30,7 @@ from smallwright.demo import (
     grammar_time,
     grammar_vacuum,
 )
+from smallwright.demo.answers import Answer, answer_of
 from smallwright.demo.grammar_expander import Expander, IntentFrames, draw, frame_lines, frame_weight, tidy
 from smallwright.demo.grammar_noise import disturb
 from smallwright.errors import DataError
@@ -117,6 +119,18 @@ def frame_table() -> list[Frame]:
     ]
 
 
+class Sentence(NamedTuple):
+    """A sentence, and what of it tells the wish.
+
+    Args:
+        text: all that is said.
+        telling: the clean texts of the wish, without reasons, mistakes and manners, in the order in which they are said.
+    """
+
+    text: str
+    telling: tuple[str, ...]
+
+
 class _Wheel:
     """Templates to draw from, by the square root of their weight: loud frames must not drown the rare ones."""
 
@@ -168,13 +182,22 @@ class RowWriter:
         Returns:
             The sentence; never empty.
         """
-        return disturb(self.write_clean(label, rng), rng)
+        return self.write_told(label, rng).text
+
+    def write_told(self, label: str, rng: random.Random) -> Sentence:
+        """Write what ``write`` writes, and keep the clean texts that tell its wish."""
+        sentence = self._compose(label, rng)
+        return sentence._replace(text=disturb(sentence.text, rng))
 
     def write_clean(self, label: str, rng: random.Random) -> str:
         """Write one sentence in lower case, without slips and final punctuation."""
+        return self._compose(label, rng).text
+
+    def _compose(self, label: str, rng: random.Random) -> Sentence:
         wheels = self._wheels[label]
         kind = self._draw_kind(wheels, rng)
         text = self._expander.expand(wheels[kind].draw(rng), rng)
+        telling = [text]
         reason = None
         chance = rng.random()
         if kind in ("commands", "fragments") and chance < REASON_SHARE and self._reasons.get(label):
@@ -188,8 +211,12 @@ class RowWriter:
         dressed = self._stylist.dress(text, kind, label, reason, rng)
         if kind == "needs" and "commands" in wheels and rng.random() < NEED_AND_COMMAND_SHARE:
             command = self._expander.expand(wheels["commands"].draw(rng), rng)
+            telling.append(command)
             dressed = f"{text}, {self._stylist.lead(command, rng)}"
-        return tidy(dressed)
+        elif dressed.endswith(" today"):
+            # The one word with which a manner can end and say something that an answer has.
+            telling.append("today")
+        return Sentence(tidy(dressed), tuple(telling))
 
     def _draw_kind(self, wheels: dict[str, _Wheel], rng: random.Random) -> str:
         present = [kind for kind in KINDS if kind in wheels]
@@ -206,25 +233,31 @@ def _key(text: str) -> str:
     return " ".join(_NEITHER_LETTER_NOR_DIGIT.sub("", text.lower()).split())
 
 
-def _write_unique(
+def _draw_unique(
     writer: RowWriter, label: str, count: int, rng: random.Random, seen: set[str]
-) -> list[dict[str, str]]:
-    rows: list[dict[str, str]] = []
+) -> list[tuple[str, Sentence]]:
+    written: list[tuple[str, Sentence]] = []
     attempts_left = 40 * count + 2000
-    while len(rows) < count:
+    while len(written) < count:
         if attempts_left == 0:
             raise DataError(
                 f"the grammar cannot say that many different things. Got a request for {count} rows of {label!r}, "
-                f"found {len(rows)}. Ask for fewer rows."
+                f"found {len(written)}. Ask for fewer rows."
             )
         attempts_left -= 1
-        text = writer.write(label, rng)
-        key = _key(text)
+        sentence = writer.write_told(label, rng)
+        key = _key(sentence.text)
         if not key or key in seen:
             continue
         seen.add(key)
-        rows.append({"text": text, "label": label})
-    return rows
+        written.append((label, sentence))
+    return written
+
+
+def _write_unique(
+    writer: RowWriter, label: str, count: int, rng: random.Random, seen: set[str]
+) -> list[dict[str, str]]:
+    return [{"text": sentence.text, "label": label} for _, sentence in _draw_unique(writer, label, count, rng, seen)]
 
 
 def _check_rows(rows: int) -> None:
@@ -232,7 +265,7 @@ def _check_rows(rows: int) -> None:
         raise DataError(f"rows must be at least 1. Got {rows} for the smart-home grammar. Ask for 1 or more.")
 
 
-def _shuffle(rows: list[dict[str, str]], rng: random.Random) -> None:
+def _shuffle(rows: list[tuple[str, Sentence]], rng: random.Random) -> None:
     """Fisher-Yates from ``random()`` alone, so that no Python version can shuffle differently."""
     for last in range(len(rows) - 1, 0, -1):
         other = draw(rng, last + 1)
@@ -242,6 +275,19 @@ def _shuffle(rows: list[dict[str, str]], rng: random.Random) -> None:
 @functools.lru_cache(maxsize=1)
 def _full_writer() -> RowWriter:
     return RowWriter(frame_table())
+
+
+def _draw_sentences(rows: int, seed: int) -> list[tuple[str, Sentence]]:
+    _check_rows(rows)
+    writer = _full_writer()
+    seen: set[str] = set()
+    share, remainder = divmod(rows, len(INTENTS))
+    written: list[tuple[str, Sentence]] = []
+    for index, label in enumerate(INTENTS):
+        rng = random.Random(seed * 1_000_003 + index)
+        written += _draw_unique(writer, label, share + (1 if index < remainder else 0), rng, seen)
+    _shuffle(written, random.Random(seed * 1_000_003 + len(INTENTS)))
+    return written
 
 
 def generate(rows: int, seed: int) -> list[dict[str, str]]:
@@ -255,16 +301,24 @@ def generate(rows: int, seed: int) -> list[dict[str, str]]:
     Raises:
         DataError: ``rows`` is below 1, or beyond what the grammar can say.
     """
-    _check_rows(rows)
-    writer = _full_writer()
-    seen: set[str] = set()
-    share, remainder = divmod(rows, len(INTENTS))
-    written: list[dict[str, str]] = []
-    for index, label in enumerate(INTENTS):
-        rng = random.Random(seed * 1_000_003 + index)
-        written += _write_unique(writer, label, share + (1 if index < remainder else 0), rng, seen)
-    _shuffle(written, random.Random(seed * 1_000_003 + len(INTENTS)))
-    return written
+    return [{"text": sentence.text, "label": label} for label, sentence in _draw_sentences(rows, seed)]
+
+
+def generate_answers(rows: int, seed: int) -> list[dict[str, str | Answer]]:
+    """Write the rows of ``generate``, each with its answer.
+
+    Args:
+        rows: as for ``generate``.
+        seed: as for ``generate``.
+    Returns:
+        ``rows`` mappings with ``text``, ``label`` and ``answer``, a mapping under ``answer.schema.json``.
+    Raises:
+        DataError: as for ``generate``.
+    """
+    return [
+        {"text": sentence.text, "label": label, "answer": answer_of(label, sentence.telling)}
+        for label, sentence in _draw_sentences(rows, seed)
+    ]
 
 
 def generate_out_of_scope(rows: int, seed: int) -> list[dict[str, str]]:

@@ -98,6 +98,36 @@ def calibration(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> 
     return Calibration(rows, error, float(values.mean()), tuple(table))
 
 
+def calibrate_answers(scores: ArrayLike, right: ArrayLike) -> tuple[float, float]:
+    """How the probability that an answer is right follows from its score, by logistic regression.
+
+    Args:
+        scores: (N,) finite; higher is surer.
+        right: (N,) bool.
+    Returns:
+        Slope and offset of the log-odds. Targets are smoothed, so that both stay finite where all are right or wrong.
+    Raises:
+        DataError: lengths differ, N is 0, or a score is not finite.
+    Source: Platt, Probabilistic outputs for support vector machines (1999), section 2.2.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    values = np.asarray(scores, dtype=np.float64).reshape(-1)
+    truth = np.asarray(right, dtype=np.bool_).reshape(-1)
+    require_pairs(values, truth)
+    if not np.isfinite(values).all():
+        raise DataError("calibrating answers needs finite scores. Got NaN or infinity.")
+    hits, misses = int(truth.sum()), int((~truth).sum())
+    wanted = np.where(truth, (hits + 1) / (hits + 2), 1 / (misses + 2))
+    # A target between 0 and 1 is one row of each class, weighed.
+    fitted = LogisticRegression(C=np.inf, max_iter=1000).fit(
+        np.concatenate([values, values])[:, None],
+        np.repeat([1, 0], len(values)),
+        sample_weight=np.concatenate([wanted, 1 - wanted]),
+    )
+    return float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+
+
 def auroc(positive: ArrayLike, negative: ArrayLike) -> float:
     """Area under the ROC curve: P(positive > negative) + P(equal) / 2.
 

@@ -15,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -246,6 +247,46 @@ def generate_samples(
         )
         texts: list[str] = answer["texts"]
         return texts
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A package's greedy answers to N prompts. ``scores``: sums of the log-probabilities of the chosen tokens.
+    ``probabilities``: of being right, by the package's own calibration; None where it has none or was cut short."""
+
+    texts: tuple[str, ...]
+    whole: tuple[bool, ...]
+    scores: tuple[float, ...]
+    probabilities: tuple[float | None, ...]
+
+
+def answer_prompts(
+    path: str | Path,
+    prompts: Sequence[str],
+    *,
+    max_tokens: int,
+    free: bool = False,
+    threads: int = 0,
+    timeout_seconds: float = 1800.0,
+) -> Answers:
+    """Answer every prompt with the package, in a fresh process; under its schema unless ``free``.
+
+    Raises:
+        EngineError: no prompts, or the process fails.
+        PackageError: the file cannot be opened.
+    """
+    if not prompts:
+        raise EngineError("answering needs at least one prompt. Got none.")
+    arguments = {"max_tokens": 1}
+    subject = Subject(name=Path(path).name, path=str(path), threads=threads, task="answer", arguments=arguments)
+    told: dict[str, list[Any]] = {"texts": [], "whole": [], "scores": [], "probabilities": []}
+    with Process(subject, prompts[0], timeout_seconds) as worker:
+        for start in range(0, len(prompts), PREDICT_BATCH):
+            some = list(prompts[start : start + PREDICT_BATCH])
+            answer = worker.ask("complete", prompts=some, max_tokens=max_tokens, free=free)
+            for name, values in told.items():
+                values += answer[name]
+    return Answers(**{name: tuple(values) for name, values in told.items()})
 
 
 def _cold_starts(subject: Subject, text: str, timeout_seconds: float) -> list[tuple[float, float]]:

@@ -51,9 +51,7 @@ class LinearBaseline:
 
     def save(self, path: str | Path) -> tuple[int, str]:
         """Pickle it; returns the file's bytes and SHA-256."""
-        content = pickle.dumps(self, protocol=5)
-        Path(path).write_bytes(content)
-        return len(content), hashlib.sha256(content).hexdigest()
+        return save_pickle(self, path)
 
 
 def fit_linear(
@@ -72,17 +70,7 @@ def fit_linear(
     """
     if len(set(labels)) < 2:
         raise DataError(f"a linear classifier needs rows of at least two classes. Got {sorted(set(labels))}.")
-    options: dict[str, Any] = {"sublinear_tf": True, "lowercase": True, "dtype": np.float32}
-    vectorizer = FeatureUnion(
-        [
-            ("words", TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", **options)),
-            ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, **options)),
-        ]
-    )
-    try:
-        features = vectorizer.fit_transform(list(texts))
-    except ValueError as error:  # scikit-learn's word for an empty vocabulary
-        raise DataError(f"a linear classifier needs texts with words in them. scikit-learn says: {error}") from error
+    vectorizer, features = fit_vectorizer(texts)
     best: tuple[float, float, Any] | None = None
     for c in C_VALUES if validation_texts else (1.0,):
         classifier = LinearSVC(C=c, random_state=0).fit(features, list(labels))
@@ -98,8 +86,44 @@ def fit_linear(
     return LinearBaseline(vectorizer, classifier, c, score if validation_texts else None)
 
 
+def fit_vectorizer(texts: Sequence[str]) -> tuple[Any, Any]:
+    """TF-IDF of words, word pairs and pieces of words, fitted; and the (N, F) sparse features of the same texts.
+
+    Raises:
+        DataError: the texts have not a single word.
+    """
+    options: dict[str, Any] = {"sublinear_tf": True, "lowercase": True, "dtype": np.float32}
+    vectorizer = FeatureUnion(
+        [
+            ("words", TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"(?u)\b\w+\b", **options)),
+            ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), min_df=2, **options)),
+        ]
+    )
+    try:
+        return vectorizer, vectorizer.fit_transform(list(texts))
+    except ValueError as error:  # scikit-learn's word for an empty vocabulary
+        raise DataError(f"a linear classifier needs texts with words in them. scikit-learn says: {error}") from error
+
+
 def read_linear(path: str, sha256: str) -> LinearBaseline:
     """Open a pickled ``LinearBaseline`` that this very run wrote.
+
+    Raises:
+        DataError: the file is not the one with this SHA-256; an unknown pickle is never loaded.
+    """
+    baseline: LinearBaseline = read_pickle(path, sha256)
+    return baseline
+
+
+def save_pickle(baseline: Any, path: str | Path) -> tuple[int, str]:
+    """Pickle a baseline; returns the file's bytes and SHA-256."""
+    content = pickle.dumps(baseline, protocol=5)
+    Path(path).write_bytes(content)
+    return len(content), hashlib.sha256(content).hexdigest()
+
+
+def read_pickle(path: str, sha256: str) -> Any:
+    """Open a pickled baseline that this very run wrote.
 
     Raises:
         DataError: the file is not the one with this SHA-256; an unknown pickle is never loaded.
@@ -107,8 +131,7 @@ def read_linear(path: str, sha256: str) -> LinearBaseline:
     content = Path(path).read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
         raise DataError(f"the baseline's file must be the one that was written. Got other content in {path}. Rebuild.")
-    baseline: LinearBaseline = pickle.loads(content)
-    return baseline
+    return pickle.loads(content)
 
 
 def open_linear(path: str, sha256: str) -> Callable[[str], str]:

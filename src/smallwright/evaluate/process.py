@@ -29,9 +29,9 @@ _STDERR_CHARS = 600
 class Subject:
     """What a worker opens.
 
-    ``name``: for people. ``path``: of a package; or ``target``: ``module:function`` below ``smallwright``, called with
-    ``arguments``. ``threads``: 1 or more; 0 means all cores this process may use. ``cold_starts``: fresh processes
-    whose start is timed.
+    ``name``: for people. ``path``: of a package; or ``target``: ``module:function`` below ``smallwright``.
+    ``arguments``: of the target; of a package with task ``answer``, the options of its answers. ``threads``: 1 or more;
+    0 means all cores this process may use. ``cold_starts``: fresh processes whose start is timed.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Subject:
     target: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     threads: int = 1
-    task: Literal["classify", "generate"] = "classify"
+    task: Literal["classify", "generate", "answer"] = "classify"
     cold_starts: int = 1
 
     def __post_init__(self) -> None:

@@ -111,5 +111,6 @@ class EvaluateSettings(BaseModel):
     sample_tokens: int = Field(120, ge=1, description="Tokens of each generated text.")
     sample_temperature: float = Field(0.8, ge=0, le=10, description="Temperature of the shown texts; 0 is greedy.")
     decode_tokens: int = Field(64, ge=2, description="Tokens generated when the decoding speed is timed.")
+    answer_tokens: int = Field(256, ge=1, description="Most tokens of one answer to a test prompt.")
     max_score_tokens: int = Field(20_000, ge=2, description="Test tokens scored for perplexity, the first ones.")
     timeout_seconds: float = Field(1800.0, gt=0, description="Longest wait for one measurement; then it fails.")

@@ -55,6 +55,8 @@ class Worker:
         }
 
     def _chooser(self, request: dict[str, Any]) -> Callable[[str], Any]:
+        if request["task"] == "answer":
+            return lambda prompt: self.subject.complete(prompt, **request["arguments"]).text
         if request["task"] == "generate":
             return lambda prompt: self.subject.generate(prompt, max_tokens=1, temperature=0.0, seed=0)
         chosen: Callable[[str], Any] = self.subject.classify if hasattr(self.subject, "classify") else self.subject
@@ -97,6 +99,20 @@ class Worker:
         options = {key: request[key] for key in ("max_tokens", "temperature", "seed")}
         return {"texts": [self.subject.generate(prompt, **options) for prompt in request["prompts"]]}
 
+    def complete(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Greedy answers to prompts, with what is known of each; a prompt beyond the context gets an empty one."""
+        room = self.subject.context - 1
+        prompts = [prompt if len(self.subject.tokens_of(prompt)) <= room else None for prompt in request["prompts"]]
+        options = {"max_tokens": request["max_tokens"], "free": request["free"], "confidence": True}
+        found = iter(self.subject.complete([prompt for prompt in prompts if prompt is not None], **options))
+        answers = [None if prompt is None else next(found) for prompt in prompts]
+        return {
+            "texts": ["" if answer is None else answer.text for answer in answers],
+            "whole": [answer is not None and answer.whole for answer in answers],
+            "scores": [0.0 if answer is None else sum(answer.chosen) for answer in answers],
+            "probabilities": [None if answer is None else answer.probability for answer in answers],
+        }
+
     def speed(self, request: dict[str, Any]) -> dict[str, Any]:
         """Time a prompt with one new token, then with many; the engine's own counters say how many rows passed."""
 
@@ -136,6 +152,7 @@ OPERATIONS: dict[str, Callable[[Worker, dict[str, Any]], dict[str, Any]]] = {
     "predict": Worker.predict,
     "score": Worker.score,
     "generate": Worker.generate,
+    "complete": Worker.complete,
     "speed": Worker.speed,
     "memory": Worker.memory,
     "counters": Worker.counters,

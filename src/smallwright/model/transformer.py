@@ -148,14 +148,31 @@ class Transformer(nn.Module):
             return self.heads[name](self._run_layers(tokens, lengths), lengths, self.norm)
         return self.heads[name](self.hidden(tokens, lengths), lengths)
 
-    def logits(self, tokens: Tensor, *, state: State | None = None, head: str | None = None) -> Tensor:
+    def logits(
+        self,
+        tokens: Tensor,
+        *,
+        positions: Tensor | None = None,
+        state: State | None = None,
+        head: str | None = None,
+    ) -> Tensor:
         """Logits over the vocabulary (B, T, V) float32 of tokens (B, T); see ``hidden``.
+
+        Args:
+            tokens: (B, T) int64.
+            positions: (N,) int64, which of the flattened B x T to answer: the head is read for these only, and the
+                logits are (N, V).
+            state: see ``hidden``.
+            head: the head's name; None: the only one of its kind.
 
         Raises:
             ModelSpecError: the model has no language-model head, or none of that name.
         """
         name = self.find_head("language_model", head)
-        return self.heads[name](self.hidden(tokens, state=state), self.embedding.tokens.weight)
+        hidden = self.hidden(tokens, state=state)
+        if positions is not None:
+            hidden = hidden.flatten(0, 1)[positions]
+        return self.heads[name](hidden, self.embedding.tokens.weight)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None, *, head: str | None = None) -> Tensor:
         """What the head of that name says (None: the only head): (B, C) or (B, T, V) float32 logits."""

@@ -30,6 +30,7 @@ from smallwright.spec.package import (
     ALIGNMENT,
     FORMAT_VERSION,
     INTERLEAVED_ARCHITECTURES,
+    KEY_ANSWER_CALIBRATION,
     KEY_CHAT_TEMPLATE,
     KEY_FORMAT,
     KEY_MODEL,
@@ -70,6 +71,7 @@ def write_package(
     roles: Mapping[str, str] | None = None,
     schema: str | None = None,
     chat_template: str | None = None,
+    answer_calibration: Mapping[str, float] | None = None,
 ) -> PackageInfo:
     """Write a model, its tokenizer and its task as one GGUF file.
 
@@ -79,13 +81,15 @@ def write_package(
         tensors: {our tensor name: float32 array of its shape}, exactly those of ``list_tensors(spec)``.
         formats: {our tensor name: block format}, as ``plan_formats`` makes it.
         tokenizer: a tokenizer that ``describe`` accepts, with no more tokens than the model has rows.
-        task: {"kind": "classify" | "generate", "head": a name in ``spec.heads``}.
+        task: {"kind": "classify" | "generate", "head": a name in ``spec.heads``}, and "prompt_end" where prompts are
+            answered: what stands between a prompt and its answer.
         name: what the package calls itself.
         temperature: calibration, above 0: class logits are divided by it.
         provenance: JSON: recipe, versions, seeds, hashes of inputs; no clock, no path.
         roles: spellings of special tokens by role, where a teacher's folder names them (``load_roles``).
         schema: a JSON schema that every generated text obeys, as text.
         chat_template: how messages become a prompt, in the Hugging Face form of Jinja.
+        answer_calibration: {"slope", "offset"} of ``calibrate_answers``.
     Returns:
         Path, size and hash of the file.
     Raises:
@@ -121,6 +125,8 @@ def write_package(
         writer.add_string(KEY_SCHEMA, schema)
     if chat_template is not None:
         writer.add_string(KEY_CHAT_TEMPLATE, chat_template)
+    if answer_calibration is not None:
+        writer.add_string(KEY_ANSWER_CALIBRATION, _canonical(answer_calibration))
     writer.add_bool(KEY_ROTARY_INTERLEAVED, interleaved)
     for tensor in listed:
         array = _checked(tensor, tensors[tensor.name])
@@ -147,7 +153,7 @@ def interleave(array: NDArray[np.float32], spec: ModelSpec, tensor: TensorSpec) 
 def _check_task(spec: ModelSpec, task: Mapping[str, str]) -> None:
     head = spec.heads.get(task.get("head", ""))
     kind = HEAD_KINDS.get(task.get("kind", ""))
-    if kind is None or head is None or head.kind != kind or set(task) != {"kind", "head"}:
+    if kind is None or head is None or head.kind != kind or set(task) - {"prompt_end"} != {"kind", "head"}:
         heads = {name: part.kind for name, part in spec.heads.items()}
         raise PackageError(
             f"a task is a kind of {sorted(HEAD_KINDS)} and a head of that kind. Got {dict(task)} for heads {heads}.",

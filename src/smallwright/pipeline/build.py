@@ -15,6 +15,7 @@ from smallwright.compress.quantize import plan_formats
 from smallwright.model import read_spec
 from smallwright.pipeline.classify import make_classifier
 from smallwright.pipeline.generate import make_generator
+from smallwright.pipeline.judge_answers import judge_answers
 from smallwright.pipeline.judge_classifier import judge_classifier
 from smallwright.pipeline.judge_generator import judge_generator
 from smallwright.pipeline.shared import PACKAGE_FILE, publish, quantize_settings
@@ -63,12 +64,13 @@ def build(
     with exclusive(home):
         shop = Workshop(home / "stages", threads=recipe.threads, quiet=quiet)
         if recipe.task.kind == "classify":
-            made = make_classifier(recipe, shop)
-            judged = judge_classifier(recipe, shop, made)
+            classifier = make_classifier(recipe, shop)
+            outcome, judged = classifier.package, judge_classifier(recipe, shop, classifier)
         else:
-            made = make_generator(recipe, shop)
-            judged = judge_generator(recipe, shop, made)
-        package = publish(made.package.folder / PACKAGE_FILE, home / f"{recipe.name}.gguf")
+            generator = make_generator(recipe, shop)
+            judge = judge_answers if recipe.answers_prompts else judge_generator
+            outcome, judged = generator.package, judge(recipe, shop, generator)
+        package = publish(outcome.folder / PACKAGE_FILE, home / f"{recipe.name}.gguf")
         return BuildResult(
             package=package,
             report_json=publish(judged.folder / "report.json", home / "report.json"),

@@ -1,7 +1,7 @@
-"""The stages of a generator, joined: text, tokenizer, shards, teacher, soft targets, student, package.
+"""The stages of a generator, joined: text, tokenizer, lessons, teacher, soft targets, student, package.
 
 Enters: a recipe with ``task: {kind: generate}``. Leaves: the outcomes of its stages.
-Not here: judging the package (judge_generator.py).
+Not here: tokens and batches (lessons.py), judging the package (judge_generator.py, judge_answers.py).
 """
 
 from __future__ import annotations
@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smallwright.compress.student import make_student
-from smallwright.data import Shard, read_rows, write_shard
-from smallwright.errors import CheckpointError, DataError
+from smallwright.errors import CheckpointError
+from smallwright.evaluate.answers import are_right
+from smallwright.evaluate.calibration import calibrate_answers
+from smallwright.evaluate.cost import answer_prompts
+from smallwright.package.write import PackageInfo
 from smallwright.pipeline.heads import make_heads
+from smallwright.pipeline.lessons import TOP_TOKENS, Soft, answer_lessons, lesson_stage, open_lessons
+from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
     STUDENT_FOLDER,
@@ -32,14 +37,13 @@ from smallwright.pipeline.shared import (
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
-from smallwright.tokenizer.describe import describe
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
 
-TOP_TOKENS = 32
-SPLITS = ("train", "validation")
+
+MOST_CALIBRATION_ROWS, LEAST_CALIBRATION_ROWS = 2000, 50
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class Generator:
 
     data: Outcome
     tokenizer: Outcome
+    lessons: Outcome
     student: Outcome
     package: Outcome
     teacher: Outcome | None
@@ -58,36 +63,18 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     """Run every stage up to the package."""
     data = data_stage(recipe, shop)
     tokenizer = tokenizer_stage(recipe, shop, data)
-    shards = _shard_stage(shop, data, tokenizer)
-    teacher = _teacher_stage(recipe, shop, tokenizer, shards) if recipe.teacher else None
-    answers = _answers_stage(recipe, shop, shards, teacher) if teacher else None
-    student = _student_stage(recipe, shop, tokenizer, shards, teacher, answers)
-    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER)
-    teacher_package = (
-        _package_stage(recipe, shop, "teacher-package", tokenizer, teacher, TEACHER_FOLDER) if teacher else None
-    )
-    return Generator(data, tokenizer, student, package, teacher, teacher_package)
+    lessons = lesson_stage(recipe, shop, data, tokenizer)
+    teacher = _teacher_stage(recipe, shop, tokenizer, lessons) if recipe.teacher else None
+    answers = _answers_stage(recipe, shop, lessons, teacher) if teacher else None
+    student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
+    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data)
+    teacher_package = None
+    if teacher:
+        teacher_package = _package_stage(recipe, shop, "teacher-package", tokenizer, teacher, TEACHER_FOLDER, data)
+    return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package)
 
 
-def _shard_stage(shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
-    def run(folder: Path) -> Mapping[str, Any]:
-        reader = open_tokenizer(tokenizer)
-        end = describe(reader.tokenizer, reader.roles).eos
-        if end is None:
-            raise DataError(
-                "a tokenizer for generation must name its end token. Got none. Use one with an eos_token, or train one."
-            )
-        counts = {}
-        for split in SPLITS:
-            texts = (row.text for row in read_rows(data.folder / f"{split}.jsonl"))
-            documents = ([*reader.tokenizer.encode(text, add_special_tokens=False).ids, end] for text in texts)
-            counts[split] = int(write_shard(folder / split, documents, reader.size).tokens.size)
-        return {"tokens": counts}
-
-    return shop.run("shards", run, inputs={"data": data, "tokenizer": tokenizer})
-
-
-def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, shards: Outcome) -> Outcome:
+def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: Outcome) -> Outcome:
     settings = recipe.teacher
     assert settings is not None  # the caller asks only for a recipe with a teacher
     given = recipe.root / settings.path if settings.path is not None else None
@@ -119,7 +106,7 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, shards: O
                 model = Transformer(spec)
         facts: dict[str, Any] = {"parameters": _count(model)}
         if settings.finetune is not None:
-            facts |= _train(recipe, shop, model, shards, settings.finetune, folder, name="teacher")
+            facts |= _train(recipe, shop, model, lessons, settings.finetune, folder, name="teacher")
         save_model(model, folder / TEACHER_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         return facts
 
@@ -129,31 +116,28 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, shards: O
         "seed": recipe.seed,
         "threads": shop.cores,
     }
-    inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": shards}
+    inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": lessons}
     if given is not None:
         inputs["checkpoint"] = hash_folder(given)
     return shop.run("teacher", run, settings=how, inputs=inputs)
 
 
-def _answers_stage(recipe: Recipe, shop: Workshop, shards: Outcome, teacher: Outcome) -> Outcome:
+def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Outcome) -> Outcome:
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
-        from smallwright.teacher.language import answer_next_tokens
 
-        model, shard = load_model(teacher.folder / TEACHER_FOLDER), Shard.open(shards.folder / "train")
-        context = min(recipe.student.context, model.spec.context)
-        values, _ = answer_next_tokens(model, shard, folder, context=context, top=TOP_TOKENS)
+        values, _ = answer_lessons(recipe, lessons, load_model(teacher.folder / TEACHER_FOLDER), folder)
         return {"positions": len(values), "top": values.shape[1]}
 
     settings = {"top": TOP_TOKENS, "context": recipe.student.context}
-    return shop.run("answers", run, settings=settings, inputs={"shards": shards, "teacher": teacher})
+    return shop.run("answers", run, settings=settings, inputs={"shards": lessons, "teacher": teacher})
 
 
 def _student_stage(
     recipe: Recipe,
     shop: Workshop,
     tokenizer: Outcome,
-    shards: Outcome,
+    lessons: Outcome,
     teacher: Outcome | None,
     answers: Outcome | None,
 ) -> Outcome:
@@ -175,7 +159,7 @@ def _student_stage(
         soft = None
         if answers is not None:
             soft = (np.load(answers.folder / VALUES, mmap_mode="r"), np.load(answers.folder / TOKENS, mmap_mode="r"))
-        facts = _train(recipe, shop, student, shards, recipe.distill, folder, name="student", soft=soft)
+        facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         return {"parameters": _count(student), **facts}
 
@@ -185,7 +169,7 @@ def _student_stage(
         "seed": recipe.seed,
         "threads": shop.cores,
     }
-    inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": shards}
+    inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": lessons}
     if answers is not None and teacher is not None:
         inputs |= {"answers": answers, "teacher": teacher}
     return shop.run("student", run, settings=settings, inputs=inputs)
@@ -195,27 +179,17 @@ def _train(
     recipe: Recipe,
     shop: Workshop,
     model: Transformer,
-    shards: Outcome,
+    lessons: Outcome,
     settings: TrainSettings,
     folder: Path,
     *,
     name: str,
-    soft: tuple[np.ndarray, np.ndarray] | None = None,
+    soft: Soft | None = None,
 ) -> dict[str, Any]:
     from smallwright.train.loop import train
-    from smallwright.train.tasks import LanguageModelTask
 
     context = min(recipe.student.context, model.spec.context)
-    held_out = Shard.open(shards.folder / "validation")
-    task = LanguageModelTask(
-        Shard.open(shards.folder / "train"),
-        held_out if len(held_out.blocks(context)) else None,
-        context=context,
-        batch_size=settings.batch_size,
-        seed=recipe.seed,
-        teacher=None if soft is None else soft[0],
-        teacher_classes=None if soft is None else soft[1],
-    )
+    task = open_lessons(recipe, lessons, settings, context=context, soft=soft)
     is_student = settings is recipe.distill
     objective = (
         recipe.distill.make_student_objective(has_teacher=soft is not None) if is_student else settings.make_objective()
@@ -226,30 +200,64 @@ def _train(
 
 
 def _package_stage(
-    recipe: Recipe, shop: Workshop, name: str, tokenizer: Outcome, model: Outcome, folder_name: str
+    recipe: Recipe, shop: Workshop, name: str, tokenizer: Outcome, model: Outcome, folder_name: str, data: Outcome
 ) -> Outcome:
+    """The package. One that answers prompts is asked the validation rows, and learns how sure it may be."""
+    schema = recipe.read_schema()
+
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
 
-        reader = open_tokenizer(tokenizer)
-        info = package_model(
-            load_model(model.folder / folder_name),
-            folder / PACKAGE_FILE,
-            name=recipe.name if name == "package" else f"{recipe.name}-teacher",
-            kind="generate",
-            tokenizer=reader.tokenizer,
-            roles=reader.roles,
-            quantize=quantize_settings(recipe),
-            provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": model}, shop.cores),
-        )
-        return {"size_bytes": info.size_bytes, "sha256": info.sha256}
+        reader, loaded = open_tokenizer(tokenizer), load_model(model.folder / folder_name)
 
-    settings = {
+        def write(calibration: Mapping[str, float] | None) -> PackageInfo:
+            return package_model(
+                loaded,
+                folder / PACKAGE_FILE,
+                name=recipe.name if name == "package" else f"{recipe.name}-teacher",
+                kind="generate",
+                tokenizer=reader.tokenizer,
+                roles=reader.roles,
+                quantize=quantize_settings(recipe),
+                provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": model}, shop.cores),
+                prompt_end=recipe.task.prompt_end if recipe.answers_prompts else "",
+                schema=schema,
+                answer_calibration=calibration,
+            )
+
+        info, calibration = write(None), None
+        if recipe.answers_prompts:
+            calibration = _calibrate(recipe, folder / PACKAGE_FILE, data)
+            info = write(calibration)
+        return {"size_bytes": info.size_bytes, "sha256": info.sha256, "calibration": calibration}
+
+    settings: dict[str, Any] = {
         "compress": [step.model_dump(mode="json") for step in recipe.compress],
         "name": recipe.name,
         "provenance": make_provenance(recipe, {}, shop.cores),
     }
-    return shop.run(name, run, settings=settings, inputs={"tokenizer": tokenizer, "model": model})
+    inputs = {"tokenizer": tokenizer, "model": model}
+    if recipe.answers_prompts:
+        settings |= {"schema": schema, "answer_tokens": recipe.evaluate.answer_tokens}
+        inputs["data"] = data
+    return shop.run(name, run, settings=settings, inputs=inputs)
+
+
+def _calibrate(recipe: Recipe, package: Path, data: Outcome) -> dict[str, float] | None:
+    """Slope and offset from the package's own answers to the validation rows; None where they are too few."""
+    rows = read_split(data, "validation")[:MOST_CALIBRATION_ROWS]
+    if len(rows) < LEAST_CALIBRATION_ROWS:
+        return None
+    answers = answer_prompts(
+        package,
+        [str(row.prompt) for row in rows],
+        max_tokens=recipe.evaluate.answer_tokens,
+        threads=recipe.threads or 0,
+        timeout_seconds=recipe.evaluate.timeout_seconds,
+    )
+    right = are_right([str(row.completion) for row in rows], answers.texts, answers.whole)
+    slope, offset = calibrate_answers(answers.scores, right)
+    return {"slope": slope, "offset": offset}
 
 
 def _count(model: Transformer) -> int:

@@ -16,11 +16,11 @@ from pathlib import Path
 import torch
 
 from smallwright.compress.quantize import plan_formats
-from smallwright.data import prepare, read_rows
+from smallwright.data import read_rows
 from smallwright.errors import RecipeError
 from smallwright.model import preset, read_spec
 from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.shared import quantize_settings
+from smallwright.pipeline.shared import prepare_rows, quantize_settings, read_training_texts
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.spec.formats import FORMATS
@@ -66,9 +66,9 @@ def make_plan(recipe: Recipe) -> Plan:
         SmallwrightError: whatever the build itself would refuse about recipe, data or teacher.
     """
     with tempfile.TemporaryDirectory() as folder:
-        prepare(recipe.data, kind=recipe.task.kind, root=recipe.root, out=Path(folder))
+        prepare_rows(recipe, Path(folder))
         rows = read_rows(Path(folder) / "train.jsonl")
-    texts = [row.text for row in rows]
+        texts = read_training_texts(recipe, Path(folder))
     labels = tuple(sorted({row.label for row in rows if row.label is not None}))
     tokenizer = _make_tokenizer(recipe, texts)
     vocabulary = tokenizer.get_vocab_size()

@@ -20,12 +20,13 @@ from tokenizers import Tokenizer
 import smallwright
 from smallwright.compress.quantize import plan_formats
 from smallwright.compress.settings import QuantizeSettings
-from smallwright.data import hash_inputs, input_files, prepare, read_rows
+from smallwright.data import DataReport, hash_inputs, input_files, prepare, read_rows
 from smallwright.errors import CheckpointError
 from smallwright.package.write import PackageInfo, write_package
 from smallwright.pipeline.stage import Outcome, hash_file, write_atomically
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.run.schema import AnswerForm
 from smallwright.spec.package import FORMAT_VERSION
 from smallwright.tokenizer.load import load_roles, load_tokenizer
 from smallwright.tokenizer.train import train_tokenizer
@@ -47,12 +48,28 @@ def data_stage(recipe: Recipe, shop: Workshop) -> Outcome:
         if isinstance(source, dict):
             source.pop("path", None)
 
+    schema = recipe.read_schema()
+
     def run(folder: Path) -> Mapping[str, Any]:
-        report = prepare(recipe.data, kind=recipe.task.kind, root=recipe.root, out=folder)
+        report = prepare_rows(recipe, folder)
         return {"rows": report.rows, "rejects": report.rejects}
 
     files = {"files": hash_inputs(input_files(recipe.data, recipe.root))}
-    return shop.run("data", run, settings={"data": settings, "kind": recipe.task.kind}, inputs=files)
+    asked = {"data": settings, "kind": recipe.task.kind, **({} if schema is None else {"schema": schema})}
+    return shop.run("data", run, settings=asked, inputs=files)
+
+
+def prepare_rows(recipe: Recipe, folder: Path) -> DataReport:
+    """The recipe's rows, read, checked and split into a folder; answers in the form of the task's schema."""
+    schema = recipe.read_schema()
+    form = None if schema is None else AnswerForm(schema).write
+    return prepare(recipe.data, kind=recipe.task.kind, root=recipe.root, out=folder, form=form)
+
+
+def read_training_texts(recipe: Recipe, folder: Path) -> list[str]:
+    """What a tokenizer learns from: the training rows' texts, prompts and completions apart."""
+    texts = [part for row in read_rows(folder / "train.jsonl") for part in row.parts]
+    return [*texts, recipe.task.prompt_end] if recipe.answers_prompts and recipe.task.prompt_end else texts
 
 
 def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
@@ -61,7 +78,7 @@ def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
     theirs = recipe.root / recipe.teacher.path if recipe.teacher is not None and recipe.teacher.path else None
 
     def run(folder: Path) -> Mapping[str, Any]:
-        texts = [row.text for row in read_rows(data.folder / "train.jsonl")]
+        texts = read_training_texts(recipe, data.folder)
         kept = None
         if settings.kind == "train" or theirs is None:
             tokenizer = train_tokenizer(texts, settings)
@@ -78,7 +95,10 @@ def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
     inputs: dict[str, str | Outcome] = {"data": data}
     if settings.kind == "teacher" and theirs is not None:
         inputs["tokenizer"] = hash_file(_require_tokenizer(theirs))
-    return shop.run("tokenizer", run, settings=settings.model_dump(mode="json"), inputs=inputs)
+    asked = settings.model_dump(mode="json")
+    if recipe.answers_prompts:
+        asked["prompt_end"] = recipe.task.prompt_end
+    return shop.run("tokenizer", run, settings=asked, inputs=inputs)
 
 
 @dataclass(frozen=True)
@@ -120,6 +140,9 @@ def package_model(
     provenance: Mapping[str, Any],
     temperature: float = 1.0,
     roles: Mapping[str, str] | None = None,
+    prompt_end: str = "",
+    schema: str | None = None,
+    answer_calibration: Mapping[str, float] | None = None,
 ) -> PackageInfo:
     """Write a model as a package in the formats that the settings ask for."""
     spec = model.spec
@@ -129,11 +152,13 @@ def package_model(
         tensors={key: value.detach().float().numpy() for key, value in model.state_dict().items()},
         formats=plan_formats(spec, quantize.format, embedding=quantize.embedding, head=quantize.head),
         tokenizer=tokenizer,
-        task={"kind": kind, "head": next(iter(spec.heads))},
+        task={"kind": kind, "head": next(iter(spec.heads)), **({"prompt_end": prompt_end} if prompt_end else {})},
         name=name,
         temperature=temperature,
         provenance=provenance,
         roles=roles,
+        schema=schema,
+        answer_calibration=answer_calibration,
     )
 
 

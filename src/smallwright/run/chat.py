@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smallwright.errors import EngineError
-from smallwright.run.constrain import satisfies
+from smallwright.run.schema import AnswerForm
 from smallwright.run.template import ChatTemplate
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Chat:
             raise _refused(f"a call of {' or '.join(self._tools)}", text)
         arguments = call.get("arguments", call.get("parameters", {}))
         schema = self._tools[call["name"]].get("parameters", {"type": "object"})
-        if not isinstance(arguments, dict) or not satisfies(arguments, schema, self._package.constraint_vocabulary()):
+        if not isinstance(arguments, dict) or AnswerForm(schema).write(arguments) is None:
             raise _refused(f"arguments that satisfy the schema of {call['name']}", text)
         return ToolCall(call["name"], arguments)
 

@@ -5,11 +5,14 @@ Enters: what the engine says of a request. Leaves: ``Completion``, or the error 
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from smallwright.errors import EngineError
+from smallwright.errors import EngineError, PackageError
+from smallwright.spec.package import KEY_ANSWER_CALIBRATION
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,9 @@ class Completion:
         guessed: tokens guessed by prompt lookup; ``guessed_right``: those that stood.
         forced: tokens that a constraint left no choice about.
         prompt_cached: tokens of the prompt that were not computed again.
+        probability: that the answer is right, 0 to 1: how often answers as sure as this one were exactly right on the
+            rows that the package was calibrated on. None where it was not, where confidence was not asked for, and for
+            answers that were cut short.
     """
 
     text: str
@@ -38,6 +44,7 @@ class Completion:
     guessed_right: int
     forced: int
     prompt_cached: int
+    probability: float | None = None
 
     @property
     def whole(self) -> bool:
@@ -66,8 +73,43 @@ class Completion:
         return math.exp(min(self.chosen, default=0.0))
 
 
-def read_result(result: dict[str, Any]) -> Completion:
+@dataclass(frozen=True)
+class AnswerCalibration:
+    """How the probability of an answer follows from its tokens' log-probabilities; ``KEY_ANSWER_CALIBRATION``."""
+
+    slope: float
+    offset: float
+
+    def probability(self, chosen: Sequence[float]) -> float:
+        """That an answer is right, 0 to 1, by the log-probabilities of its chosen tokens."""
+        log_odds = self.slope * sum(chosen) + self.offset
+        return 1 / (1 + math.exp(-max(-700.0, min(700.0, log_odds))))
+
+
+def read_calibration(text: str) -> AnswerCalibration | None:
+    """The calibration that a package holds; None where it holds none.
+
+    Raises:
+        PackageError: the text is something else.
+    """
+    if not text:
+        return None
+    try:
+        found = json.loads(text)
+        return AnswerCalibration(float(found["slope"]), float(found["offset"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise PackageError(
+            f"{KEY_ANSWER_CALIBRATION} must be JSON with slope and offset. Got {text[:80]!r}. Build the package again.",
+            "bad_value",
+        ) from error
+
+
+def read_result(result: dict[str, Any], calibration: AnswerCalibration | None = None) -> Completion:
     """The answer that the engine's result is.
+
+    Args:
+        result: as the engine gives it.
+        calibration: the package's, where it has one.
 
     Raises:
         EngineError: the request failed.
@@ -75,7 +117,10 @@ def read_result(result: dict[str, Any]) -> Completion:
     kind, message = result.pop("error_kind"), result.pop("error")
     if result["ending"] == "failed":
         raise EngineError(message, kind)
-    return Completion(**result)
+    answer = Completion(**result)
+    if calibration is None or not answer.log_probabilities or not answer.whole:
+        return answer
+    return replace(answer, probability=calibration.probability(answer.chosen))
 
 
 def demand_whole(answer: Completion, index: int = 0) -> Completion:

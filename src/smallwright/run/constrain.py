@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import llguidance
 
 from smallwright.errors import EngineError
+from smallwright.run.schema import does_not_compile, make_grammar
 
 if TYPE_CHECKING:
     from smallwright.run.options import Options
@@ -94,33 +95,6 @@ def constrain(options: Options, vocabulary: Any) -> Constraint:
     return Constraint(vocabulary, _grammar(options))
 
 
-def satisfies(value: Any, schema: Any, vocabulary: Any) -> bool:
-    """Whether a JSON value satisfies a schema, keys in the schema's order or not; ``vocabulary`` as in ``constrain``.
-
-    Raises:
-        EngineError: the schema does not compile (kind ``constraint``).
-    """
-    grammar = _from_schema(schema)
-    matcher = llguidance.LLMatcher(vocabulary, grammar, log_level=0)
-    if matcher.is_error():
-        raise EngineError(f"a schema must compile. Got: {' '.join(matcher.get_error().split())}", "constraint")
-    text = json.dumps(_in_order(value, schema), ensure_ascii=False, separators=(",", ":"))
-    tokens = vocabulary.tokenize_str(text)
-    return matcher.try_consume_tokens(tokens) == len(tokens) and bool(matcher.is_accepting())
-
-
-def _in_order(value: Any, schema: Any) -> Any:
-    """The value with its keys in the order in which a grammar made of the schema expects them."""
-    if isinstance(value, list):
-        items = schema.get("items", {}) if isinstance(schema, dict) else {}
-        return [_in_order(item, items) for item in value]
-    if not isinstance(value, dict):
-        return value
-    parts = schema.get("properties", {}) if isinstance(schema, dict) else {}
-    names = [*(name for name in parts if name in value), *(name for name in value if name not in parts)]
-    return {name: _in_order(value[name], parts.get(name, {})) for name in names}
-
-
 def _grammar(options: Options) -> str:
     if options.regex is not None:
         return llguidance.LLMatcher.grammar_from_regex(options.regex)
@@ -132,21 +106,5 @@ def _grammar(options: Options) -> str:
         try:
             return llguidance.grammar_from("grammar", options.grammar)
         except ValueError as error:
-            raise _does_not_compile(error) from error
-    return _from_schema(options.schema)
-
-
-def _from_schema(schema: Any) -> str:
-    try:
-        text = schema if isinstance(schema, str) else json.dumps(schema)
-        json.loads(text)  # llguidance reads on after some errors
-        # Compact: what is forced can be appended at once, and there is one way to write an answer.
-        return llguidance.LLMatcher.grammar_from_json_schema(
-            text, overrides={"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
-        )
-    except (TypeError, ValueError) as error:
-        raise _does_not_compile(error) from error
-
-
-def _does_not_compile(error: Exception) -> EngineError:
-    return EngineError(f"a constraint must compile. Got: {' '.join(str(error).split())}", "constraint")
+            raise does_not_compile(error) from error
+    return make_grammar(options.schema)

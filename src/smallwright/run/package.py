@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, overload
 
 from smallwright.errors import EngineError
 from smallwright.run import _engine
-from smallwright.run.completion import Completion, demand_whole, read_result
+from smallwright.run.completion import Completion, demand_whole, read_calibration, read_result
 from smallwright.run.options import Options, read_options
 from smallwright.run.stream import OnText, forget, stream
-from smallwright.spec.package import KEY_CHAT_TEMPLATE, KEY_SCHEMA
+from smallwright.spec.package import KEY_ANSWER_CALIBRATION, KEY_CHAT_TEMPLATE, KEY_SCHEMA
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,6 +85,7 @@ class Package:
         self.description: dict[str, Any] = json.loads(model.description)
         self.schema: str | None = model.find_text(KEY_SCHEMA) or None
         self.chat_template: str | None = model.find_text(KEY_CHAT_TEMPLATE) or None
+        self._answer_calibration = read_calibration(model.find_text(KEY_ANSWER_CALIBRATION))
 
     def __enter__(self) -> Package:
         return self
@@ -193,7 +194,7 @@ class Package:
         except BaseException:
             forget(generator, numbers)
             raise
-        out = [read_result(generator.take_result(number)) for number in numbers]
+        out = [read_result(generator.take_result(number), self._answer_calibration) for number in numbers]
         return out[0] if isinstance(prompts, str) else out
 
     def stream(self, prompt: str | Sequence[int], max_tokens: int = 128, **options: Any) -> Iterator[str]:
@@ -238,7 +239,7 @@ class Package:
         """
         from smallwright.run.beginning import name_owner, read_saved, write_saved
 
-        generator, tokens = self._generating(), self.tokens_of(beginning)
+        generator, tokens = self._generating(), self._beginning(beginning)
         if cache is None:
             generator.remember(tokens)
             return False
@@ -261,12 +262,16 @@ class Package:
     def tokenize_chat(self, prompt: str) -> list[int]:
         """Tokens of a prompt that a chat template has made: special tokens are recognised, and the prefix is left out,
         because the template says where it stands."""
-        return self.tokens_of(prompt)[len(self.tokens_of("")) :]
+        return self._beginning(prompt)[len(self._beginning("")) :]
 
     def tokens_of(self, prompt: str) -> list[int]:
-        """Tokens of a prompt as ``generate`` sees it: with the model's prefix, without its suffix."""
+        """Tokens of a prompt as ``generate`` sees it: with the model's prefix, and what stands before the answer."""
         self._opened()
         return list(self._model.encode_prompt(_clean([prompt])[0]))
+
+    def _beginning(self, text: str) -> list[int]:
+        self._opened()
+        return list(self._model.encode_prompt(_clean([text])[0], False))
 
     def constraint_vocabulary(self) -> Any:
         """The tokens as constraints need them; made once."""

@@ -15,9 +15,14 @@ FORMAT_VERSION = 1
 
 KEY_FORMAT = "smallwright.format_version"  # u32
 KEY_MODEL = "smallwright.model"  # string: ModelSpec.to_json()
-KEY_TASK = "smallwright.task"  # string: JSON {"kind": "classify" | "generate", "head": <name in ModelSpec.heads>}
+# string: JSON {"kind": "classify" | "generate", "head": <name in ModelSpec.heads>}, and where the package learned
+# answers to prompts "prompt_end": a text, put between a prompt and its answer
+KEY_TASK = "smallwright.task"
 KEY_TOKENIZER = "smallwright.tokenizer"  # string: JSON, see spec/tokenizer.py
 KEY_TEMPERATURE = "smallwright.calibration.temperature"  # f32 > 0: class logits are divided by it
+# string: JSON {"slope", "offset"}: a whole answer is right with the probability 1 / (1 + exp(-(slope * s + offset)));
+# s is the sum of the natural logarithms of the probabilities of its chosen tokens
+KEY_ANSWER_CALIBRATION = "smallwright.calibration.answer"
 KEY_PROVENANCE = "smallwright.provenance"  # string: JSON: recipe, versions, seeds, hashes of inputs; no clock, no path
 KEY_SCHEMA = "smallwright.schema"  # string: a JSON schema that every generated text obeys
 KEY_CHAT_TEMPLATE = "tokenizer.chat_template"  # string: messages to a prompt, in the Hugging Face form of Jinja

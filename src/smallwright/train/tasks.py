@@ -1,4 +1,4 @@
-"""What the loop trains on: classification of texts, and language modelling. One door for both.
+"""What the loop trains on: classification of texts, and language modelling. Completions of prompts: completions.py.
 
 Enters: encoded texts or a shard, labels, a teacher's answers. Leaves: batches by (epoch, index), and validation scores.
 Not here: the loop, the losses (objectives.py), encoding (tokenizer/).
@@ -31,11 +31,13 @@ Augment = Callable[[Tokens, np.random.Generator], Tokens]
 
 @dataclass(frozen=True)
 class Batch:
-    """``tokens`` (B, T) int64, padded on the right; ``lengths`` (B,) int64; targets of N rows (B, or B x T)."""
+    """``tokens`` (B, T) int64, padded on the right; ``lengths`` (B,) int64; targets of N rows (B, or B x T, or the
+    ``positions`` (N,) int64 of the flattened B x T, where only some are asked)."""
 
     tokens: Tensor
     lengths: Tensor
     targets: Targets
+    positions: Tensor | None = None
 
 
 class TrainingTask(Protocol):
@@ -89,10 +91,10 @@ class ClassificationTask:
         self.validation_tokens = validation_tokens
         self.validation_labels = np.asarray(validation_labels, dtype=np.int64)
         self.teacher, self.batch_size, self.seed, self.augment = teacher, batch_size, seed, augment
-        _check_rows("training", len(tokens), len(self.labels))
-        _check_rows("validation", len(validation_tokens), len(self.validation_labels))
+        check_rows("training", len(tokens), len(self.labels))
+        check_rows("validation", len(validation_tokens), len(self.validation_labels))
         if teacher is not None:
-            _check_rows("training", len(tokens), len(teacher), "teacher's answers")
+            check_rows("training", len(tokens), len(teacher), "teacher's answers")
         if not len(tokens) or (teacher is None and not np.any(self.labels != NO_LABEL)):
             raise DataError("training needs at least one text with a label or a teacher's answer. Got none. Add rows.")
         self._lengths = [len(sequence) for sequence in tokens]
@@ -141,7 +143,7 @@ class ClassificationTask:
         arrays = [*self.tokens, self.labels, *self.validation_tokens, self.validation_labels]
         if self.teacher is not None:
             arrays.append(self.teacher)
-        return _hash(arrays, f"classification {self.batch_size} {self.seed} {name}")
+        return hash_arrays(arrays, f"classification {self.batch_size} {self.seed} {name}")
 
 
 class LanguageModelTask:
@@ -181,7 +183,7 @@ class LanguageModelTask:
             )
         self._positions = None
         if teacher is not None:
-            _check_rows("training", shard.tokens.size, len(teacher), "teacher's answers")
+            check_rows("training", shard.tokens.size, len(teacher), "teacher's answers")
             self._positions = replace(shard, tokens=np.arange(shard.tokens.size))
 
     def count_batches(self, epoch: int) -> int:
@@ -235,15 +237,17 @@ class LanguageModelTask:
         held_out = [] if self.validation is None else [self.validation.tokens]
         answers = [array for array in (self.teacher, self.teacher_classes) if array is not None]
         name = f"language_model {self.context} {self.batch_size} {self.seed}"
-        return _hash([self.shard.tokens, *held_out, *answers], name)
+        return hash_arrays([self.shard.tokens, *held_out, *answers], name)
 
 
-def _check_rows(split: str, texts: int, values: int, what: str = "labels") -> None:
+def check_rows(split: str, texts: int, values: int, what: str = "labels") -> None:
+    """Refuse a split whose parts do not have one value for each row."""
     if texts != values:
         raise DataError(f"{split} needs one of the {what} for each row. Got {values} for {texts} rows. Align them.")
 
 
-def _hash(arrays: Sequence[NDArray[np.generic]], name: str) -> str:
+def hash_arrays(arrays: Sequence[NDArray[np.generic]], name: str) -> str:
+    """SHA-256 of a name and of arrays with their shapes and types."""
     digest = hashlib.sha256(name.encode())
     for array in arrays:
         digest.update(f"{array.shape}{array.dtype}".encode())

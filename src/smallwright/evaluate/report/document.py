@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from smallwright.evaluate.answers import AnswerQuality
 from smallwright.evaluate.budget import Verdict
 from smallwright.evaluate.cost import Cost
 from smallwright.evaluate.environment import Machine
@@ -41,7 +42,8 @@ class Neighbour:
     """One line of the table: a system on the same rows and the same machine.
 
     ``kind``: ``package`` (the file itself, exactly one line), ``teacher``, ``teacher_quantized``, ``linear``,
-    ``majority`` or ``ngram``. Latencies are of one answer on one thread.
+    ``majority``, ``fieldwise``, ``free`` (the file itself, its schema not enforced) or ``ngram``. ``accuracy`` of
+    answers to prompts: exactly right. Latencies are of one answer on one thread.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Neighbour:
     added_rss_bytes: int | None = None
     decode_tokens_per_second: float | None = None
     note: str = ""
+    field_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,8 @@ class BuildStage:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that is known about one package. ``quality`` for classify, ``language`` for generate."""
+    """Everything that is known about one package. ``quality`` for classify; for generate ``answers`` where it answers
+    prompts, else ``language``."""
 
     name: str
     task: str
@@ -133,6 +137,7 @@ class Report:
     machine: Machine
     quality: ClassifierQuality | None = None
     language: LanguageQuality | None = None
+    answers: AnswerQuality | None = None
     training: tuple[TrainingCurve, ...] = ()
     compression: tuple[CompressionStep, ...] = ()
     build: tuple[BuildStage, ...] = ()

@@ -32,14 +32,16 @@ def to_html(report: Report) -> str:
 
 def _parts(report: Report) -> list[Markup | None]:
     quality = report.quality
+    judged_by = quality or report.answers
+    calibration = None if judged_by is None else judged_by.calibration
     pictures = [
         sections.section("Accuracy against size", "Up and to the left is better.", plots.tradeoff(report.neighbours)),
         sections.section("Time for one answer", "To the left is better.", plots.latency(report.costs)),
     ]
-    if quality is not None:
-        wrong_by = f"Expected calibration error {quality.calibration.expected_calibration_error * 100:.1f} points"
+    if calibration is not None:
+        wrong_by = f"Expected calibration error {calibration.expected_calibration_error * 100:.1f} points"
         pictures.append(
-            sections.section("Does it know how sure it is?", f"{wrong_by}.", plots.reliability(quality.calibration))
+            sections.section("Does it know how sure it is?", f"{wrong_by}.", plots.reliability(calibration))
         )
     pictures.append(sections.section("Training", "", plots.training(report.training)))
     judged: list[Markup | None] = [sections.language(report.language)] if report.language is not None else []
@@ -47,7 +49,12 @@ def _parts(report: Report) -> list[Markup | None]:
         judged += [
             sections.out_of_scope(quality),
             _grid([sections.classes(quality), sections.confusions(quality)]),
-            sections.wrong_answers(quality),
+            sections.wrong_answers(quality.wrong_answers, quality.accuracy),
+        ]
+    if report.answers is not None:
+        judged += [
+            sections.answers(report.answers),
+            sections.wrong_answers(report.answers.wrong_answers, report.answers.enforced.exact),
         ]
     return [
         _header(report),
@@ -75,6 +82,8 @@ def _header(report: Report) -> Markup:
     from smallwright.evaluate.report import numbers
 
     task = {"classify": "Text classifier", "generate": "Language model"}.get(report.task, report.task)
+    if report.answers is not None:
+        task = "Answers to prompts"
     file = report.package
     lead = (
         f"{task} · {numbers.parameters(file.parameters)} parameters · {file.format} · {numbers.size(file.size_bytes)}"

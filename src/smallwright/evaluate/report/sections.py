@@ -5,8 +5,13 @@ Enters: a ``Report``. Leaves: ``Markup``. Not here: the page around them (html.p
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from smallwright.evaluate.answers import AnswerQuality, FieldScore
 from smallwright.evaluate.budget import Verdict
-from smallwright.evaluate.quality import ClassifierQuality, LanguageQuality
+from smallwright.evaluate.comparison import Comparison, Retention
+from smallwright.evaluate.metrics import Accuracy
+from smallwright.evaluate.quality import ClassifierQuality, LanguageQuality, WrongAnswer
 from smallwright.evaluate.report import numbers
 from smallwright.evaluate.report.document import Neighbour, Report
 from smallwright.evaluate.report.markup import Markup, bar, element, join, table
@@ -61,6 +66,12 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
         if kept is not None and kept.kept is not None:
             span = f"95%: {numbers.percent(kept.low)} to {numbers.percent(kept.high)}" if kept.low is not None else ""
             found.append(("Kept of the teacher", numbers.percent(kept.kept), span))
+    if report.answers is not None:
+        exact, fields = report.answers.enforced.exact, report.answers.enforced.field_f1
+        interval = f"95%: {numbers.percent(exact.low)} to {numbers.percent(exact.high)}"
+        found.append(("Exactly right", numbers.percent(exact.accuracy), interval))
+        if fields is not None:
+            found.append(("Field F1", numbers.percent(fields), "all fields of all answers"))
     if report.language is not None:
         score_ = report.language.score
         found.append(("Bits per byte", f"{score_.bits_per_byte:.3f}", "lower is better"))
@@ -102,8 +113,9 @@ def neighbours(report: Report) -> Markup | None:
     columns = [
         (name, write)
         for name, field, write in (
-            ("Accuracy", "accuracy", _accuracy_cell),
+            ("Accuracy" if report.answers is None else "Exactly right", "accuracy", _accuracy_cell),
             ("Macro-F1", "macro_f1", lambda n: numbers.percent(n.macro_f1)),
+            ("Field F1", "field_f1", lambda n: _or_dash(n.field_f1, numbers.percent(n.field_f1))),
             ("Bits per byte", "bits_per_byte", lambda n: _or_dash(n.bits_per_byte, f"{n.bits_per_byte or 0:.3f}")),
             ("File", "size_bytes", lambda n: _or_dash(n.size_bytes, numbers.size(n.size_bytes))),
             ("p50", "latency_p50_ms", lambda n: _or_dash(n.latency_p50_ms, numbers.duration_ms(n.latency_p50_ms))),
@@ -124,7 +136,7 @@ def neighbours(report: Report) -> Markup | None:
         "All on the same test rows and this machine; latency of one answer on one thread; memory is what opening and "
         "answering added to the process. Intervals are 95%.",
         table(["System", *(name for name, _ in columns)], rows, class_="stack", marks=marks) if rows else None,
-        _comparisons(report.quality),
+        _comparisons(report),
     )
 
 
@@ -146,17 +158,22 @@ def _accuracy_cell(line: Neighbour) -> object:
     return join([shown, bar(line.accuracy, "" if line.kind == "package" else "second")])
 
 
-def _comparisons(quality: ClassifierQuality | None) -> Markup | None:
-    if quality is None or not (quality.comparisons or quality.retention):
+def _comparisons(report: Report) -> Markup | None:
+    kept: Retention | None = None
+    others: tuple[Comparison, ...] = ()
+    if report.quality is not None:
+        kept, others = report.quality.retention, report.quality.comparisons
+    elif report.answers is not None:
+        others = report.answers.comparisons
+    if not (others or kept):
         return None
     said = []
-    kept = quality.retention
     if kept is not None and kept.corrected is not None:
         span = ""
         if kept.corrected_low is not None:
             span = f" (95% interval {numbers.percent(kept.corrected_low)} to {numbers.percent(kept.corrected_high)})"
         said.append(f"Corrected for chance it keeps {numbers.percent(kept.corrected)} of the teacher{span}.")
-    for other in quality.comparisons:
+    for other in others:
         said.append(
             f"Against {other.against}: {numbers.points(other.difference)} points (95% interval "
             f"{numbers.points(other.low)} to {numbers.points(other.high)}). "
@@ -230,14 +247,14 @@ def confusions(quality: ClassifierQuality) -> Markup | None:
     return section("Worst confusions", "What is meant, what it was taken for, how often.", *shown)
 
 
-def wrong_answers(quality: ClassifierQuality) -> Markup | None:
+def wrong_answers(answers: Sequence[WrongAnswer], score: Accuracy) -> Markup | None:
     """Wrong answers, the surest first."""
     rows = [
         [element("span", f"“{row.text}”"), row.expected, row.predicted, numbers.percent(row.confidence, 0)]
-        for row in quality.wrong_answers
+        for row in answers
     ]
-    wrong = quality.accuracy.rows - quality.accuracy.correct
-    hint = f"{numbers.count(wrong)} of {numbers.count(quality.accuracy.rows)} test rows; those it was surest of first."
+    wrong = score.rows - score.correct
+    hint = f"{numbers.count(wrong)} of {numbers.count(score.rows)} test rows; those it was surest of first."
     shown = table(["Said", "Meant", "Answered", "Confidence"], rows, class_="text stack") if rows else None
     return section("What it gets wrong", hint, element("div", shown, class_="tall") if shown else None)
 
@@ -255,6 +272,39 @@ def out_of_scope(quality: ClassifierQuality) -> Markup | None:
         f"{numbers.percent(found.accepted_at_95)} of the strange."
     )
     return section("Questions from outside", "", element("p", words))
+
+
+def answers(quality: AnswerQuality) -> Markup | None:
+    """With the schema and without, and field by field."""
+    systems = [("as it ships", quality.enforced), *([("schema not enforced", quality.free)] if quality.free else [])]
+    rows = [
+        [
+            name,
+            numbers.percent(score.exact.accuracy),
+            _or_dash(score.field_f1, numbers.percent(score.field_f1)),
+            _or_dash(score.valid, numbers.percent(score.valid)),
+            numbers.percent(score.whole),
+        ]
+        for name, score in systems
+    ]
+    shown = table(["Answers", "Exactly right", "Field F1", "Allowed by the schema", "Ended by themselves"], rows)
+    return section("The answers", "On the test prompts, greedy.", shown, _fields(quality.enforced.fields))
+
+
+def _fields(scores: Sequence[FieldScore]) -> Markup | None:
+    if not scores:
+        return None
+    rows = [
+        [
+            score.field,
+            join([numbers.percent(score.f1), bar(score.f1)]),
+            _or_dash(score.precision, numbers.percent(score.precision)),
+            _or_dash(score.recall, numbers.percent(score.recall)),
+            numbers.count(score.support),
+        ]
+        for score in scores
+    ]
+    return table(["Field", "F1", "Precision", "Recall", "Expected"], rows)
 
 
 def language(quality: LanguageQuality) -> Markup | None:

@@ -65,7 +65,8 @@ def _neighbours(report: Report) -> Table:
     generates = report.language is not None
     grid = _grid()
     grid.add_column("system")
-    for name in ("bits/byte" if generates else "accuracy", "file", "tokens/s" if generates else "p50", "memory"):
+    worth = "bits/byte" if generates else "accuracy" if report.answers is None else "exact"
+    for name in (worth, "file", "tokens/s" if generates else "p50", "memory"):
         grid.add_column(name, justify="right", no_wrap=True)
     for line in report.neighbours:
         cells = [line.name, _worth(line, generates), _size(line.size_bytes), _speed(line, generates)]

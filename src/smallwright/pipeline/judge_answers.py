@@ -1,0 +1,239 @@
+"""Judging a package that answers prompts: exactly right and field by field, under its schema and without it.
+
+Enters: the finished stages of a generator whose rows are prompts with completions. Leaves: the report stage, with the
+verdict against the budget.
+Not here: metrics and measuring themselves (evaluate/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from smallwright.data import Row
+from smallwright.errors import DataError
+from smallwright.evaluate import calibration, comparison
+from smallwright.evaluate.answers import AnswerQuality, AnswerScore, are_right, read_value, score_answers
+from smallwright.evaluate.budget import Measurements, judge
+from smallwright.evaluate.cost import Answers, Cost, answer_prompts, measure_classifiers
+from smallwright.evaluate.fieldwise import FIELDWISE_NAME, fit_fieldwise
+from smallwright.evaluate.linear import read_pickle
+from smallwright.evaluate.process import Subject
+from smallwright.evaluate.quality import WrongAnswer
+from smallwright.evaluate.report import Neighbour, Report
+from smallwright.pipeline.facts import package_facts
+from smallwright.pipeline.generate import Generator
+from smallwright.pipeline.report import Judged, describe_build, run_report
+from smallwright.pipeline.rows import read_split
+from smallwright.pipeline.shared import PACKAGE_FILE
+from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.workshop import Workshop
+from smallwright.recipe import Recipe
+from smallwright.run.schema import AnswerForm
+
+QUANTIZED, FREE = "teacher, quantised in our engine", "the same file, schema not enforced"
+FIELDWISE_FILE = "fieldwise.pickle"
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """Everyone's answers to the test prompts, by the name in the report; the package's own under its own name."""
+
+    package: Answers
+    others: Mapping[str, Answers]
+
+
+def judge_answers(recipe: Recipe, shop: Workshop, made: Generator) -> Judged:
+    """Run the report stage."""
+    baseline = _fieldwise_stage(recipe, shop, made) if recipe.evaluate.baseline else None
+    inputs = {
+        "package": made.package,
+        "data": made.data,
+        "teacher-package": made.teacher_package,
+        "fieldwise": baseline,
+    }
+    return run_report(recipe, shop, inputs, lambda: _report(recipe, shop, made, baseline))
+
+
+def _fieldwise_stage(recipe: Recipe, shop: Workshop, made: Generator) -> Outcome | None:
+    """The simple neighbour, where answers are JSON objects."""
+    rows = read_split(made.data, "train")
+    if not all(isinstance(read_value(str(row.completion)), dict) for row in rows):
+        return None
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        fitted = fit_fieldwise([str(row.prompt) for row in rows], [str(row.completion) for row in rows])
+        size, sha256 = fitted.save(folder / FIELDWISE_FILE)
+        return {"size_bytes": size, "sha256": sha256}
+
+    return shop.run("fieldwise", run, inputs={"data": made.data})
+
+
+def _report(recipe: Recipe, shop: Workshop, made: Generator, baseline: Outcome | None) -> Report:
+    rows = read_split(made.data, "test")
+    if not rows:
+        raise DataError("a package is judged on test rows. Got none. Give data.test, or a larger data.test_fraction.")
+    heard = _ask_everyone(recipe, made, baseline, rows)
+    costs = _measure(recipe, made, baseline, rows, heard)
+    form = None if (schema := recipe.read_schema()) is None else AnswerForm(schema)
+    expected = [str(row.completion) for row in rows]
+    scores = {name: _score(form, expected, answers) for name, answers in _by_name(recipe, heard).items()}
+    package, own = package_facts(recipe, made.package), costs["package"]
+    enforced, teacher = scores[recipe.name], scores.get(QUANTIZED)
+    verdict = judge(
+        recipe.budget,
+        Measurements(
+            size_bytes=package.size_bytes,
+            memory_bytes=own.added_rss_bytes,
+            latency_p50_ms=own.latency.p50_ms if own.latency else None,
+            latency_p95_ms=own.latency.p95_ms if own.latency else None,
+            kept_accuracy=enforced.exact.accuracy / teacher.exact.accuracy
+            if teacher and teacher.exact.correct
+            else None,
+            accuracy=enforced.exact.accuracy,
+        ),
+    )
+    quality = _quality(recipe, rows, heard, scores)
+    return Report(
+        **describe_build(recipe, shop, made, measure="exact"),
+        verdict=verdict,
+        package=package,
+        neighbours=tuple(_neighbour(recipe, made, baseline, name, score, costs) for name, score in scores.items()),
+        costs=tuple(costs.values()),
+        answers=quality,
+        notes=_warn(made, quality),
+    )
+
+
+def _by_name(recipe: Recipe, heard: _Heard) -> dict[str, Answers]:
+    return {recipe.name: heard.package, **heard.others}
+
+
+def _ask_everyone(recipe: Recipe, made: Generator, baseline: Outcome | None, rows: Sequence[Row]) -> _Heard:
+    prompts = [str(row.prompt) for row in rows]
+    limit, most = recipe.evaluate.timeout_seconds, recipe.evaluate.answer_tokens
+    path = made.package.folder / PACKAGE_FILE
+    others: dict[str, Answers] = {}
+    if recipe.task.answer_schema is not None:
+        others[FREE] = answer_prompts(path, prompts, max_tokens=most, free=True, timeout_seconds=limit)
+    if made.teacher_package is not None:
+        teacher = made.teacher_package.folder / PACKAGE_FILE
+        others[QUANTIZED] = answer_prompts(teacher, prompts, max_tokens=most, timeout_seconds=limit)
+    if baseline is not None:
+        fitted = read_pickle(str(baseline.folder / FIELDWISE_FILE), baseline.facts["sha256"])
+        some = len(prompts)
+        others[FIELDWISE_NAME] = Answers(tuple(fitted.answer(prompts)), (True,) * some, (0.0,) * some, (None,) * some)
+    return _Heard(answer_prompts(path, prompts, max_tokens=most, timeout_seconds=limit), others)
+
+
+def _measure(
+    recipe: Recipe, made: Generator, baseline: Outcome | None, rows: Sequence[Row], heard: _Heard
+) -> dict[str, Cost]:
+    """Cost by system; ``package`` is the file on one thread, ``package, all cores`` the same on every core."""
+    path, starts = str(made.package.folder / PACKAGE_FILE), recipe.evaluate.cold_starts
+    options = {"max_tokens": recipe.evaluate.answer_tokens}
+    subjects = [
+        Subject("package", path=path, threads=1, task="answer", arguments=options, cold_starts=starts),
+        Subject("package, all cores", path=path, threads=0, task="answer", arguments=options),
+    ]
+    expected = {subject.name: heard.package.texts for subject in subjects}
+    if made.teacher_package is not None:
+        teacher = str(made.teacher_package.folder / PACKAGE_FILE)
+        subjects.append(Subject(QUANTIZED, path=teacher, threads=1, task="answer", arguments=options))
+        expected[QUANTIZED] = heard.others[QUANTIZED].texts
+    if baseline is not None:
+        arguments = {"path": str(baseline.folder / FIELDWISE_FILE), "sha256": baseline.facts["sha256"]}
+        target = "smallwright.evaluate.fieldwise:open_fieldwise"
+        subjects.append(Subject(FIELDWISE_NAME, target=target, arguments=arguments))
+        expected[FIELDWISE_NAME] = heard.others[FIELDWISE_NAME].texts
+    timed = [index for index, whole in enumerate(heard.package.whole) if whole][: recipe.evaluate.max_latency_texts]
+    if not timed:
+        raise DataError(
+            "answers are timed where they are whole. Got none. Raise evaluate.answer_tokens, or train longer."
+        )
+    return measure_classifiers(
+        subjects,
+        [str(rows[index].prompt) for index in timed],
+        rounds=recipe.evaluate.latency_rounds,
+        expected={name: [texts[index] for index in timed] for name, texts in expected.items()},
+        timeout_seconds=recipe.evaluate.timeout_seconds,
+    )
+
+
+def _score(form: AnswerForm | None, expected: Sequence[str], answers: Answers) -> AnswerScore:
+    valid = None if form is None else [form.read(text) is not None for text in answers.texts]
+    return score_answers(expected, answers.texts, whole=answers.whole, valid=valid)
+
+
+def _quality(recipe: Recipe, rows: Sequence[Row], heard: _Heard, scores: Mapping[str, AnswerScore]) -> AnswerQuality:
+    expected, own, settings = [str(row.completion) for row in rows], heard.package, recipe.evaluate
+    right = are_right(expected, own.texts, own.whole)
+    sure = [(p, hit) for p, hit in zip(own.probabilities, right, strict=True) if p is not None]
+    calibrated = None
+    if sure:
+        calibrated = calibration.calibration([p for p, _ in sure], [hit for _, hit in sure], settings.calibration_bins)
+    wrong = [
+        WrongAnswer(str(row.prompt), want, got, p or 0.0)
+        for row, want, got, p, hit in zip(rows, expected, own.texts, own.probabilities, right, strict=True)
+        if not hit
+    ]
+    return AnswerQuality(
+        enforced=scores[recipe.name],
+        free=scores.get(FREE),
+        calibration=calibrated,
+        comparisons=tuple(
+            comparison.compare(
+                right,
+                are_right(expected, answers.texts, answers.whole),
+                name=name,
+                resamples=settings.bootstrap_resamples,
+                seed=settings.seed,
+            )
+            for name, answers in heard.others.items()
+        ),
+        wrong_answers=tuple(sorted(wrong, key=lambda row: (-row.confidence, row.text))[: settings.wrong_examples]),
+    )
+
+
+def _neighbour(
+    recipe: Recipe, made: Generator, baseline: Outcome | None, name: str, score: AnswerScore, costs: Mapping[str, Cost]
+) -> Neighbour:
+    kinds = {recipe.name: "package", FREE: "free", QUANTIZED: "teacher_quantized", FIELDWISE_NAME: "fieldwise"}
+    files = {recipe.name: made.package, QUANTIZED: made.teacher_package, FIELDWISE_NAME: baseline}
+    cost, file = costs.get("package" if name == recipe.name else name), files.get(name)
+    latency = None if cost is None else cost.latency
+    return Neighbour(
+        name=name,
+        kind=kinds[name],
+        accuracy=score.exact.accuracy,
+        accuracy_low=score.exact.low,
+        accuracy_high=score.exact.high,
+        field_f1=score.field_f1,
+        size_bytes=None if file is None else file.facts["size_bytes"],
+        latency_p50_ms=None if latency is None else latency.p50_ms,
+        latency_p95_ms=None if latency is None else latency.p95_ms,
+        added_rss_bytes=None if cost is None else cost.added_rss_bytes,
+        note="scikit-learn" if name == FIELDWISE_NAME else "",
+    )
+
+
+def _warn(made: Generator, quality: AnswerQuality) -> tuple[str, ...]:
+    """What takes the shine off the numbers, said where they stand."""
+    notes = []
+    simple = next((found for found in quality.comparisons if found.against == FIELDWISE_NAME), None)
+    if simple is not None and simple.high < 0:
+        notes.append(
+            f"The simple baseline is better: {FIELDWISE_NAME} answers {-simple.difference:.1%} more test rows exactly "
+            "right, beyond the 95% interval. Unless size or latency decide, ship that, or train longer."
+        )
+    free = next((found for found in quality.comparisons if found.against == FREE), None)
+    if free is not None and free.high < 0:
+        notes.append(
+            f"Enforcing the schema costs {-free.difference:.1%} of the exactly right answers, beyond the 95% interval."
+        )
+    for split, count in made.lessons.facts["too_long"].items():
+        if count:
+            notes.append(f"{count} rows of {split} were longer than the context and could not be learned.")
+    return tuple(notes)

@@ -1,0 +1,124 @@
+"""What a generator learns from: tokens of texts, or of prompts with their completions; and the task that reads them.
+
+Enters: the data and the tokenizer. Leaves: tokens on disk, a training task, a teacher's answers to the same tokens.
+Not here: models (generate.py), the loop (train/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from smallwright.data import Row, Shard, read_rows, write_shard
+from smallwright.data.completions import Completions, write_completions
+from smallwright.errors import DataError
+from smallwright.pipeline.shared import Reader, open_tokenizer
+from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.workshop import Workshop
+from smallwright.recipe import Recipe
+from smallwright.tokenizer.describe import describe
+from smallwright.train.settings import TrainSettings
+
+if TYPE_CHECKING:
+    from smallwright.model import Transformer
+    from smallwright.train.completions import CompletionTask
+    from smallwright.train.tasks import LanguageModelTask
+
+TOP_TOKENS = 32
+SPLITS = ("train", "validation")
+Soft = tuple[np.ndarray, np.ndarray]
+
+
+def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
+    """The rows as tokens. Pairs longer than the context cannot be learned; they are counted."""
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        reader = open_tokenizer(tokenizer)
+        end = describe(reader.tokenizer, reader.roles).eos
+        if end is None:
+            raise DataError(
+                "a tokenizer for generation must name its end token. Got none. Use one with an eos_token, or train one."
+            )
+        counts, too_long = {}, {}
+        for split in SPLITS:
+            rows = read_rows(data.folder / f"{split}.jsonl")
+            if recipe.answers_prompts:
+                pairs = list(_encode_pairs(reader, rows, recipe.task.prompt_end, end))
+                fitting = [pair for pair in pairs if len(pair[0]) + len(pair[1]) <= recipe.student.context]
+                too_long[split] = len(pairs) - len(fitting)
+                if pairs and not fitting:
+                    raise DataError(
+                        f"a prompt and its completion must fit the context. Got none of {len(pairs)} in {split} with "
+                        f"student.context {recipe.student.context}. Use a longer context."
+                    )
+                counts[split] = int(write_completions(folder / split, fitting, reader.size).shard.tokens.size)
+            else:
+                texts = (row.text for row in rows)
+                documents = ([*reader.tokenizer.encode(text, add_special_tokens=False).ids, end] for text in texts)
+                counts[split] = int(write_shard(folder / split, documents, reader.size).tokens.size)
+        return {"tokens": counts, **({"too_long": too_long} if recipe.answers_prompts else {})}
+
+    settings = {}
+    if recipe.answers_prompts:
+        settings = {"prompt_end": recipe.task.prompt_end, "context": recipe.student.context}
+    return shop.run("shards", run, settings=settings, inputs={"data": data, "tokenizer": tokenizer})
+
+
+def _encode_pairs(
+    reader: Reader, rows: Sequence[Row], prompt_end: str, end: int
+) -> Iterator[tuple[list[int], list[int]]]:
+    """Exactly as the engine encodes a prompt: the prefix, then the prompt and its end as one text."""
+    prefix = list(describe(reader.tokenizer, reader.roles).spec.prefix)
+    prompts = reader.tokenizer.encode_batch_fast(
+        [f"{row.prompt}{prompt_end}" for row in rows], add_special_tokens=False
+    )
+    answers = reader.tokenizer.encode_batch_fast([str(row.completion) for row in rows], add_special_tokens=False)
+    for prompt, answer in zip(prompts, answers, strict=True):
+        yield [*prefix, *prompt.ids], [*answer.ids, end]
+
+
+def open_lessons(
+    recipe: Recipe, lessons: Outcome, settings: TrainSettings, *, context: int, soft: Soft | None
+) -> LanguageModelTask | CompletionTask:
+    """The task that the training loop asks for batches.
+
+    Args:
+        context: tokens of one block, where texts are learned.
+        soft: a teacher's answers, from ``answer_lessons``.
+    """
+    from smallwright.train.completions import CompletionTask
+    from smallwright.train.tasks import LanguageModelTask
+
+    teacher, classes = (None, None) if soft is None else soft
+    if recipe.answers_prompts:
+        return CompletionTask(
+            Completions.open(lessons.folder / "train"),
+            Completions.open(lessons.folder / "validation"),
+            batch_size=settings.batch_size,
+            seed=recipe.seed,
+            teacher=teacher,
+            teacher_classes=classes,
+        )
+    held_out = Shard.open(lessons.folder / "validation")
+    return LanguageModelTask(
+        Shard.open(lessons.folder / "train"),
+        held_out if len(held_out.blocks(context)) else None,
+        context=context,
+        batch_size=settings.batch_size,
+        seed=recipe.seed,
+        teacher=teacher,
+        teacher_classes=classes,
+    )
+
+
+def answer_lessons(recipe: Recipe, lessons: Outcome, model: Transformer, folder: Path) -> Soft:
+    """What a teacher says in place of each token to be learned, kept in the folder."""
+    from smallwright.teacher.language import answer_completions, answer_next_tokens
+
+    if recipe.answers_prompts:
+        return answer_completions(model, Completions.open(lessons.folder / "train"), folder, top=TOP_TOKENS)
+    context = min(recipe.student.context, model.spec.context)
+    return answer_next_tokens(model, Shard.open(lessons.folder / "train"), folder, context=context, top=TOP_TOKENS)
