@@ -124,7 +124,7 @@ class Sentence(NamedTuple):
 
     Args:
         text: all that is said.
-        telling: the clean texts of the wish, without reasons, mistakes and manners, in the order in which they are said.
+        telling: the clean texts of the wish in the order of speaking, without reasons, mistakes and manners.
     """
 
     text: str
@@ -187,7 +187,7 @@ class RowWriter:
     def write_told(self, label: str, rng: random.Random) -> Sentence:
         """Write what ``write`` writes, and keep the clean texts that tell its wish."""
         sentence = self._compose(label, rng)
-        return sentence._replace(text=disturb(sentence.text, rng))
+        return Sentence(disturb(sentence.text, rng), sentence.telling)
 
     def write_clean(self, label: str, rng: random.Random) -> str:
         """Write one sentence in lower case, without slips and final punctuation."""

@@ -1,13 +1,13 @@
-"""The embedded demo: rows from the grammar, the hand-written test set, a build, three answers.
+"""The embedded demo: rows from the grammar, hand-written test sets, two builds, three answers of each.
 
-Enters: an output folder. Leaves: a built and measured smart-home assistant.
-Not here: the grammar and the test set (demo/).
+Enters: an output folder. Leaves: a measured classifier of smart-home commands, then an assistant that answers in JSON.
+Not here: the grammar and the test sets (demo/).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -17,37 +17,57 @@ import yaml
 from smallwright.pipeline.build import BuildResult, build
 from smallwright.pipeline.stage import write_atomically
 from smallwright.recipe import Recipe
-from smallwright.run import load
+from smallwright.run import Package, load
 
 TRAINING_ROWS, SEED = 24_000, 1
+PARTS = ("classifier", "assistant")
 ASKED = (
     "it's getting a bit chilly in here",
     "could you make sure the front door is locked tonight",
     "play something relaxing in the living room",
 )
+_HOME = "smart-home"
+_GIVEN = ("validation.jsonl", "commands.jsonl", "out_of_scope.jsonl", "answer.schema.json")
+_FOR_ASSISTANT = "assistant."
 
 
-def build_demo(*, out: str | Path = "out", overrides: Sequence[str] = (), quiet: bool = False) -> BuildResult:
-    """Build the smart-home assistant, then ask it three things.
+def build_demo(
+    *, out: str | Path = "out", overrides: Sequence[str] = (), parts: Sequence[str] = PARTS, quiet: bool = False
+) -> Iterator[BuildResult]:
+    """Build the demo's packages one after the other, and ask each of them three things.
 
     Args:
-        out: receives ``smart-home/``.
-        overrides: ``key.sub=value`` strings for the demo's recipe.
+        out: receives ``smart-home/`` and ``smart-home-assistant/``.
+        overrides: ``key.sub=value`` strings for the classifier's recipe; ``assistant.key.sub=value`` for the other.
+        parts: which of ``PARTS``.
         quiet: no progress.
     """
-    from smallwright.demo.grammar import generate
+    home = Path(out) / _HOME
+    _write_rows(home / "rows")
+    for part in parts:
+        document = yaml.safe_load((resources.files("smallwright.demo") / f"{part}.yaml").read_text(encoding="utf-8"))
+        own = [text for text in overrides if text.startswith(_FOR_ASSISTANT) == (part == "assistant")]
+        own = [text.removeprefix(_FOR_ASSISTANT) for text in own]
+        recipe = Recipe.from_mapping(document, root=home, overrides=own, place=f"the demo's {part}.yaml")
+        result = build(recipe, out=out, quiet=quiet)
+        with load(str(result.package), threads=1) as package:
+            yield replace(result, answers=tuple(f"{text!r} -> {_answer(package, text)}" for text in ASKED))
 
-    home = Path(out) / "smart-home"
-    rows = home / "rows"
-    rows.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(row, ensure_ascii=False) for row in generate(TRAINING_ROWS, SEED))
-    write_atomically(rows / "train.jsonl", "".join(f"{line}\n" for line in lines))
-    folder = resources.files("smallwright.demo")
-    for name in ("validation.jsonl", "commands.jsonl", "out_of_scope.jsonl"):
-        write_atomically(rows / name, (folder / name).read_text(encoding="utf-8"))
-    document = yaml.safe_load((folder / "recipe.yaml").read_text(encoding="utf-8"))
-    recipe = Recipe.from_mapping(document, root=home, overrides=overrides, place="the demo's recipe")
-    result = build(recipe, out=out, quiet=quiet)
-    with load(str(result.package), threads=1) as package:
-        answers = [f"{text!r} -> {(said := package.classify(text)).label} ({said.confidence:.0%})" for text in ASKED]
-    return replace(result, answers=tuple(answers))
+
+def _write_rows(folder: Path) -> None:
+    from smallwright.demo.grammar import generate_answers
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(row, ensure_ascii=False) for row in generate_answers(TRAINING_ROWS, SEED))
+    write_atomically(folder / "train.jsonl", "".join(f"{line}\n" for line in lines))
+    for name in _GIVEN:
+        text = (resources.files("smallwright.demo") / name).read_text(encoding="utf-8")
+        write_atomically(folder / name, text)
+
+
+def _answer(package: Package, text: str) -> str:
+    if package.task == "classify":
+        prediction = package.classify(text)
+        return f"{prediction.label} ({prediction.confidence:.0%})"
+    answer = package.complete(text, confidence=True)
+    return f"{answer.text} ({answer.probability or 0:.0%})"
