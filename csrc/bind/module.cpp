@@ -161,8 +161,9 @@ NB_MODULE(_engine, m) {
         .def_prop_ro("description", [](const Model& self) { return self.model->description(); })
         .def("encode", [](const Model& self, const std::string& text, bool add_special) { return self.model->tokenizer().encode(text, add_special); },
              nb::arg("text"), nb::arg("add_special") = true)
-        .def("encode_prompt", [](const Model& self, const std::string& text, bool whole) { return self.model->encode_prompt(text, whole); },
-             nb::arg("text"), nb::arg("whole") = true)
+        .def("write_prompt", [](const Model& self, const std::string& text, bool whole) { return self.model->write_prompt(text, whole); },
+             nb::arg("text"), nb::arg("whole"), "A prompt, or what prompts begin with, as this package learned them.")
+        .def("encode_prompt", [](const Model& self, const std::string& text) { return self.model->encode_prompt(text); }, nb::arg("text"))
         .def("token_bytes", &token_bytes, "The bytes of every token as it continues a text; none of special ones.")
         .def("find_text", [](const Model& self, const std::string& key) { return text(self.model->find_text(key)); },
              nb::arg("key"), "A text of the file's metadata; empty when it has none.")

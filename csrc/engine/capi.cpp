@@ -177,7 +177,8 @@ sw_status sw_generate(sw_session* session, const char* prompt, size_t prompt_byt
     return guarded([&] {
         need(session && (prompt || !prompt_bytes) && sampling, "sw_generate needs a session, a prompt and sampling. Got NULL.");
         sw::Request request;
-        request.prompt = session->session.model().encode_prompt(std::string_view(prompt, prompt_bytes));
+        const sw::Model& model = session->session.model();
+        request.prompt = model.encode_prompt(model.write_prompt(std::string_view(prompt, prompt_bytes), true));
         request.sampling = {sampling->max_tokens, sampling->temperature, sampling->top_k, sampling->top_p, sampling->min_p, sampling->repetition_penalty, sampling->seed};
         request.on_text = [&](std::string_view text, int32_t token) { return !on_text || on_text(context, text.data(), text.size(), token) == 0; };
         sw::Generator generator(session->session, 1);

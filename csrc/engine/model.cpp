@@ -116,8 +116,15 @@ std::vector<int32_t> Model::encode_for_classes(std::string_view text, bool& trun
     return tokens;
 }
 
-std::vector<int32_t> Model::encode_prompt(std::string_view text, bool whole) const {
-    std::vector<int32_t> tokens = tokenizer().encode(whole ? std::string(text) + spec_.prompt_end : std::string(text), true);
+std::string Model::write_prompt(std::string_view text, bool whole) const {
+    std::string out = spec_.prompt_begin;
+    if (spec_.prompt_lowercase) out += to_lowercase(text);
+    else out += text;
+    return whole ? out + spec_.prompt_end : out;
+}
+
+std::vector<int32_t> Model::encode_prompt(std::string_view text) const {
+    std::vector<int32_t> tokens = tokenizer().encode(text, true);
     tokens.resize(tokens.size() - std::min(suffix_tokens_, tokens.size()));
     return tokens;
 }

@@ -36,8 +36,10 @@ public:
 
     // Tokens of a text to classify: cut at the end to fit the context, the suffix tokens kept.
     std::vector<int32_t> encode_for_classes(std::string_view text, bool& truncated) const;
-    // Tokens of a prompt: with the prefix, without the suffix. Of a whole one, and what this package puts between prompt and answer.
-    std::vector<int32_t> encode_prompt(std::string_view text, bool whole = true) const;
+    // A prompt as this package learned them: what stands before it, and after a whole one, and its letters small, where the task says so.
+    std::string write_prompt(std::string_view text, bool whole) const;
+    // Tokens of a written prompt: with the prefix, without the suffix.
+    std::vector<int32_t> encode_prompt(std::string_view text) const;
 
 private:
     Model(File file, bool in_place);

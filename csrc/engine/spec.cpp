@@ -73,7 +73,11 @@ const Json& find_head(ModelSpec& spec, const File& file, const Json& heads, std:
         const std::string& kind = task.at("kind").string();
         if (kind != (head->at("kind").string() == "classifier" ? "classify" : "generate"))
             refuse("the task must fit its head", "'" + kind + "'", "smallwright.task");
-        if (const Json* end = task.find("prompt_end")) spec.prompt_end = end->string();
+        if (const Json* prompt = task.find("prompt")) {
+            spec.prompt_begin = prompt->at("begin").string();
+            spec.prompt_end = prompt->at("end").string();
+            spec.prompt_lowercase = prompt->at("lowercase").boolean();
+        }
         return *head;
     }
     if (heads.members().size() != 1)

@@ -61,7 +61,9 @@ struct ModelSpec {
     std::vector<std::string> labels;
     bool averages() const { return classifier && (pooling == Pooling::mean || pooling == Pooling::mean_before_norm); }
     float temperature = 1.0f;
-    std::string prompt_end;   // stands between a prompt and its answer
+    // what becomes of a prompt before it is tokenised
+    std::string prompt_begin, prompt_end;
+    bool prompt_lowercase = false;
     bool own = false;         // read from smallwright.model
 
     // Throws Error kinds "missing_key", "wrong_type", "bad_json", "bad_model", "unsupported_architecture", "missing_tensor".

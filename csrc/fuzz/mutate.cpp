@@ -229,7 +229,7 @@ void converse(const sw::Model& model, Random& random) {
         sw::Generator generator(session, 2);
         for (int i = 0; i < 2; ++i) {   // together
             sw::Request request;
-            request.prompt = model.encode_prompt(text);
+            request.prompt = model.encode_prompt(model.write_prompt(text, true));
             request.sampling.max_tokens = 3;
             request.sampling.temperature = random.below(2) ? 0.8f : 0.0f;
             request.sampling.top_k = 5;

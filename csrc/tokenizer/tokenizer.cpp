@@ -158,4 +158,12 @@ std::unique_ptr<Tokenizer> Tokenizer::create(const File& file) {
     return std::make_unique<BpeTokenizer>(pipeline);
 }
 
+std::string to_lowercase(std::string_view text) {
+    Codes lower;
+    for (const uint32_t code : decode_utf8(text)) append_lowercase(lower, code);
+    std::string out;
+    for (const uint32_t code : lower) append_utf8(out, code);
+    return out;
+}
+
 }  // namespace sw

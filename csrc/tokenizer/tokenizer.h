@@ -31,4 +31,7 @@ public:
     virtual size_t suffix_size() const = 0;     // how many tokens stand behind every text encoded with add_special
 };
 
+// Each character in small letters, as Unicode has them without regard to its neighbours; invalid UTF-8 replaced.
+std::string to_lowercase(std::string_view text);
+
 }  // namespace sw

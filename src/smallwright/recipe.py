@@ -23,12 +23,28 @@ from smallwright.compress.student import StudentSettings
 from smallwright.data.settings import DataSettings
 from smallwright.errors import EngineError, RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
+from smallwright.spec.prompt import PromptForm
 from smallwright.teacher.settings import TeacherSettings
 from smallwright.tokenizer.settings import TokenizerSettings
 from smallwright.train.settings import DistilSettings
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _IN_PACKAGE = "python:"
+
+
+class PromptSettings(BaseModel):
+    """What becomes of a prompt before it is tokenised, in training and in the package alike."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    begin: str = Field("", max_length=200, description="stands before a prompt")
+    end: str = Field("\n", max_length=200, description="stands between a prompt and its completion; may be empty")
+    lowercase: bool = Field(False, description="make a prompt's letters small; completions keep their case")
+
+    @property
+    def form(self) -> PromptForm:
+        """The same as a plain value."""
+        return PromptForm(self.begin, self.end, self.lowercase)
 
 
 class TaskSettings(BaseModel):
@@ -42,9 +58,7 @@ class TaskSettings(BaseModel):
         alias="schema",
         description="generate: a JSON schema that every answer obeys, or its file; rows need a completion",
     )
-    prompt_end: str = Field(
-        "\n", max_length=200, description="generate: what stands between a prompt and its completion; may be empty"
-    )
+    prompt: PromptSettings = Field(PromptSettings(), description="generate: how prompts are written for the model")
 
 
 class Recipe(BaseModel):

@@ -45,7 +45,7 @@ def make_recipe(folder: Path, rows: list[dict[str, Any]] | None = None, **change
     fields = {"prompt": "said", "completion": "meant"}
     document = {
         "name": "lamps",
-        "task": {"kind": "generate", "schema": "schema.json"},
+        "task": {"kind": "generate", "schema": "schema.json", "prompt": {"begin": " ", "lowercase": True}},
         "data": {"train": {"path": "rows.jsonl", "fields": fields}, "validation_fraction": 0.4},
         "tokenizer": {"kind": "train", "vocabulary": 320},
         "student": {"from": "scratch", "preset": "nano", "context": 64},
@@ -79,11 +79,12 @@ def test_the_package_enforces_its_schema_unasked(built: BuildResult) -> None:
 
 def test_the_file_says_how_prompts_end_and_how_sure_it_may_be(built: BuildResult) -> None:
     with load(built.package, threads=1) as package:
-        assert json.loads(package._model.find_text(KEY_TASK))["prompt_end"] == "\n"
+        form = {"begin": " ", "end": "\n", "lowercase": True}
+        assert json.loads(package._model.find_text(KEY_TASK))["prompt"] == form
         assert json.loads(package._model.find_text(KEY_SCHEMA)) == SCHEMA
         calibration = json.loads(package._model.find_text(KEY_ANSWER_CALIBRATION))
         assert calibration["slope"] > 0
-        assert package.tokens_of("hall lamp on") == package.tokenize("hall lamp on\n")
+        assert package.tokens_of("HALL Lamp ÖN") == package.tokenize(" hall lamp ön\n")
         sure = package.complete("hall lamp on", confidence=True)
         assert sure.probability is not None and 0 < sure.probability < 1
         assert package.complete("hall lamp on").probability is None

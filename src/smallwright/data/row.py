@@ -30,11 +30,6 @@ class Row:
         """What a model is given of the row: by it two rows count as the same."""
         return self.text if self.prompt is None else self.prompt
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """The texts that are tokenised apart."""
-        return (self.text,) if self.prompt is None or self.completion is None else (self.prompt, self.completion)
-
     def to_json(self) -> str:
         """One JSON line without the newline; fields that are None are left out."""
         value = {"text": self.text, "label": self.label, "prompt": self.prompt, "completion": self.completion}

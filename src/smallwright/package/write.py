@@ -64,7 +64,7 @@ def write_package(
     tensors: Mapping[str, NDArray[np.float32]],
     formats: Mapping[str, str],
     tokenizer: Tokenizer,
-    task: Mapping[str, str],
+    task: Mapping[str, Any],
     name: str,
     temperature: float = 1.0,
     provenance: Mapping[str, Any] | None = None,
@@ -81,8 +81,8 @@ def write_package(
         tensors: {our tensor name: float32 array of its shape}, exactly those of ``list_tensors(spec)``.
         formats: {our tensor name: block format}, as ``plan_formats`` makes it.
         tokenizer: a tokenizer that ``describe`` accepts, with no more tokens than the model has rows.
-        task: {"kind": "classify" | "generate", "head": a name in ``spec.heads``}, and "prompt_end" where prompts are
-            answered: what stands between a prompt and its answer.
+        task: {"kind": "classify" | "generate", "head": a name in ``spec.heads``}, and "prompt" (the fields of a
+            ``PromptForm``) where prompts are answered.
         name: what the package calls itself.
         temperature: calibration, above 0: class logits are divided by it.
         provenance: JSON: recipe, versions, seeds, hashes of inputs; no clock, no path.
@@ -150,10 +150,10 @@ def interleave(array: NDArray[np.float32], spec: ModelSpec, tensor: TensorSpec) 
     return np.ascontiguousarray(halves.swapaxes(1, 2).reshape(array.shape))
 
 
-def _check_task(spec: ModelSpec, task: Mapping[str, str]) -> None:
+def _check_task(spec: ModelSpec, task: Mapping[str, Any]) -> None:
     head = spec.heads.get(task.get("head", ""))
     kind = HEAD_KINDS.get(task.get("kind", ""))
-    if kind is None or head is None or head.kind != kind or set(task) - {"prompt_end"} != {"kind", "head"}:
+    if kind is None or head is None or head.kind != kind or set(task) - {"prompt"} != {"kind", "head"}:
         heads = {name: part.kind for name, part in spec.heads.items()}
         raise PackageError(
             f"a task is a kind of {sorted(HEAD_KINDS)} and a head of that kind. Got {dict(task)} for heads {heads}.",

@@ -220,7 +220,7 @@ def _package_stage(
                 roles=reader.roles,
                 quantize=quantize_settings(recipe),
                 provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": model}, shop.cores),
-                prompt_end=recipe.task.prompt_end if recipe.answers_prompts else "",
+                prompt=recipe.task.prompt.form if recipe.answers_prompts else None,
                 schema=schema,
                 answer_calibration=calibration,
             )

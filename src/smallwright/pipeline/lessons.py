@@ -19,7 +19,9 @@ from smallwright.pipeline.shared import Reader, open_tokenizer
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.spec.prompt import PromptForm
 from smallwright.tokenizer.describe import describe
+from smallwright.tokenizer.prompt import write_prompt
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outco
         for split in SPLITS:
             rows = read_rows(data.folder / f"{split}.jsonl")
             if recipe.answers_prompts:
-                pairs = list(_encode_pairs(reader, rows, recipe.task.prompt_end, end))
+                pairs = list(_encode_pairs(reader, rows, recipe.task.prompt.form, end))
                 fitting = [pair for pair in pairs if len(pair[0]) + len(pair[1]) <= recipe.student.context]
                 too_long[split] = len(pairs) - len(fitting)
                 if pairs and not fitting:
@@ -63,17 +65,17 @@ def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outco
 
     settings = {}
     if recipe.answers_prompts:
-        settings = {"prompt_end": recipe.task.prompt_end, "context": recipe.student.context}
+        settings = {"prompt": recipe.task.prompt.model_dump(), "context": recipe.student.context}
     return shop.run("shards", run, settings=settings, inputs={"data": data, "tokenizer": tokenizer})
 
 
 def _encode_pairs(
-    reader: Reader, rows: Sequence[Row], prompt_end: str, end: int
+    reader: Reader, rows: Sequence[Row], form: PromptForm, end: int
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """Exactly as the engine encodes a prompt: the prefix, then the prompt and its end as one text."""
+    """Exactly as the engine encodes a prompt: the prefix, then the written prompt."""
     prefix = list(describe(reader.tokenizer, reader.roles).spec.prefix)
     prompts = reader.tokenizer.encode_batch_fast(
-        [f"{row.prompt}{prompt_end}" for row in rows], add_special_tokens=False
+        [write_prompt(str(row.prompt), form) for row in rows], add_special_tokens=False
     )
     answers = reader.tokenizer.encode_batch_fast([str(row.completion) for row in rows], add_special_tokens=False)
     for prompt, answer in zip(prompts, answers, strict=True):

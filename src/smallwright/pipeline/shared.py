@@ -10,7 +10,7 @@ import json
 import platform
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,9 @@ from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run.schema import AnswerForm
 from smallwright.spec.package import FORMAT_VERSION
+from smallwright.spec.prompt import PromptForm
 from smallwright.tokenizer.load import load_roles, load_tokenizer
+from smallwright.tokenizer.prompt import write_prompt
 from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
 
@@ -67,9 +69,12 @@ def prepare_rows(recipe: Recipe, folder: Path) -> DataReport:
 
 
 def read_training_texts(recipe: Recipe, folder: Path) -> list[str]:
-    """What a tokenizer learns from: the training rows' texts, prompts and completions apart."""
-    texts = [part for row in read_rows(folder / "train.jsonl") for part in row.parts]
-    return [*texts, recipe.task.prompt_end] if recipe.answers_prompts and recipe.task.prompt_end else texts
+    """What a tokenizer learns from: the training rows' texts; or prompts, as the model reads them, and completions."""
+    rows = read_rows(folder / "train.jsonl")
+    if not recipe.answers_prompts:
+        return [row.text for row in rows]
+    form = recipe.task.prompt.form
+    return [part for row in rows for part in (write_prompt(str(row.prompt), form), str(row.completion))]
 
 
 def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
@@ -97,7 +102,7 @@ def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
         inputs["tokenizer"] = hash_file(_require_tokenizer(theirs))
     asked = settings.model_dump(mode="json")
     if recipe.answers_prompts:
-        asked["prompt_end"] = recipe.task.prompt_end
+        asked["prompt"] = recipe.task.prompt.model_dump()
     return shop.run("tokenizer", run, settings=asked, inputs=inputs)
 
 
@@ -140,7 +145,7 @@ def package_model(
     provenance: Mapping[str, Any],
     temperature: float = 1.0,
     roles: Mapping[str, str] | None = None,
-    prompt_end: str = "",
+    prompt: PromptForm | None = None,
     schema: str | None = None,
     answer_calibration: Mapping[str, float] | None = None,
 ) -> PackageInfo:
@@ -152,7 +157,7 @@ def package_model(
         tensors={key: value.detach().float().numpy() for key, value in model.state_dict().items()},
         formats=plan_formats(spec, quantize.format, embedding=quantize.embedding, head=quantize.head),
         tokenizer=tokenizer,
-        task={"kind": kind, "head": next(iter(spec.heads)), **({"prompt_end": prompt_end} if prompt_end else {})},
+        task={"kind": kind, "head": next(iter(spec.heads)), **({} if prompt is None else {"prompt": asdict(prompt)})},
         name=name,
         temperature=temperature,
         provenance=provenance,

@@ -239,7 +239,7 @@ class Package:
         """
         from smallwright.run.beginning import name_owner, read_saved, write_saved
 
-        generator, tokens = self._generating(), self._beginning(beginning)
+        generator, tokens = self._generating(), self._encode(beginning, False)
         if cache is None:
             generator.remember(tokens)
             return False
@@ -262,16 +262,17 @@ class Package:
     def tokenize_chat(self, prompt: str) -> list[int]:
         """Tokens of a prompt that a chat template has made: special tokens are recognised, and the prefix is left out,
         because the template says where it stands."""
-        return self._beginning(prompt)[len(self._beginning("")) :]
+        self._opened()
+        tokens = self._model.encode_prompt(_clean([prompt])[0])
+        return list(tokens[len(self._model.encode_prompt("")) :])
 
     def tokens_of(self, prompt: str) -> list[int]:
-        """Tokens of a prompt as ``generate`` sees it: with the model's prefix, and what stands before the answer."""
-        self._opened()
-        return list(self._model.encode_prompt(_clean([prompt])[0]))
+        """Tokens of a prompt as ``generate`` sees it: written as the package learned them, with the model's prefix."""
+        return self._encode(prompt, True)
 
-    def _beginning(self, text: str) -> list[int]:
+    def _encode(self, prompt: str, whole: bool) -> list[int]:
         self._opened()
-        return list(self._model.encode_prompt(_clean([text])[0], False))
+        return list(self._model.encode_prompt(self._model.write_prompt(_clean([prompt])[0], whole)))
 
     def constraint_vocabulary(self) -> Any:
         """The tokens as constraints need them; made once."""

@@ -16,7 +16,7 @@ FORMAT_VERSION = 1
 KEY_FORMAT = "smallwright.format_version"  # u32
 KEY_MODEL = "smallwright.model"  # string: ModelSpec.to_json()
 # string: JSON {"kind": "classify" | "generate", "head": <name in ModelSpec.heads>}, and where the package learned
-# answers to prompts "prompt_end": a text, put between a prompt and its answer
+# answers to prompts "prompt": {"begin", "end", "lowercase"}, a PromptForm
 KEY_TASK = "smallwright.task"
 KEY_TOKENIZER = "smallwright.tokenizer"  # string: JSON, see spec/tokenizer.py
 KEY_TEMPERATURE = "smallwright.calibration.temperature"  # f32 > 0: class logits are divided by it
