@@ -7,6 +7,7 @@ commands that measure them, and the float32 answer. Not here: claims.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import shutil
 import sys
@@ -73,12 +74,12 @@ def prepare_encoder(layout: Layout) -> None:
         os.replace(partial, folder / "openvino")
 
 
-def make_command(layout: Layout, system: System, threads: int, runs: int, tokens: list[int]) -> list[str]:
-    """The process that measures one system."""
+def make_command(layout: Layout, system: System, threads: int, runs: int, texts: list[list[int]]) -> list[str]:
+    """The process that measures one system, answering the texts together."""
     python = str(layout.python(system.venv)) if system.venv else sys.executable
     file = str(layout.root / "encoder" / system.file)
     script = str(SOURCES / "encoder_worker.py")
-    return [python, script, system.kind, file, str(threads), str(runs), ",".join(map(str, tokens))]
+    return [python, script, system.kind, file, str(threads), str(runs), json.dumps(texts)]
 
 
 def check_ready(layout: Layout) -> None:
@@ -97,12 +98,18 @@ def check_ready(layout: Layout) -> None:
         )
 
 
-def answer_reference(layout: Layout, tokens: list[int]) -> NDArray[np.float32]:
-    """Class logits in float32 by the torch reference."""
+def answer_reference(layout: Layout, texts: list[list[int]]) -> NDArray[np.float32]:
+    """Class logits of texts of one length in float32 by the torch reference."""
     with torch.inference_mode():
-        model = load_hf(layout.root / "encoder" / "hf")
-        logits: NDArray[np.float32] = model.classify(torch.tensor([tokens]), torch.tensor([len(tokens)])).numpy()[0]
+        model, lengths = load_hf(layout.root / "encoder" / "hf"), torch.tensor([len(tokens) for tokens in texts])
+        logits: NDArray[np.float32] = model.classify(torch.tensor(texts), lengths).numpy()
     return logits
+
+
+def make_texts(tokens: list[int], count: int) -> list[list[int]]:
+    """Texts of one length, all different: the sentence with its words turned round, one more each time."""
+    first, *words, last = tokens
+    return [[first, *words[at % len(words) :], *words[: at % len(words)], last] for at in range(count)]
 
 
 def read_tokens(layout: Layout) -> list[int]:

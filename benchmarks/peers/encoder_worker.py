@@ -1,6 +1,7 @@
-"""One encoder in one process: encoder_worker.py KIND FILE THREADS RUNS TOKEN,TOKEN,...; KIND is a key of OPEN.
+"""One encoder in one process: encoder_worker.py KIND FILE THREADS RUNS TEXTS; KIND is a key of OPEN.
 
-Prints one JSON line: the logits, and the microseconds of every run. Works in any of the environments.
+TEXTS: a JSON list of lists of tokens, all of one length, which are answered together.
+Prints one JSON line: the logits of every text, and the microseconds of every run. Works in any of the environments.
 """
 
 from __future__ import annotations
@@ -12,18 +13,19 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 WARM_RUNS = 50
-Answer = Callable[[], Sequence[float]]
+Texts = list[list[int]]
+Answer = Callable[[], Sequence[Sequence[float]]]
 
 
-def open_ours(path: str, threads: int, tokens: list[int]) -> Answer:
+def open_ours(path: str, threads: int, texts: Texts) -> Answer:
     """Our engine through its Python client."""
     from smallwright.run import load
 
     package = load(path, threads=threads)
-    return lambda: package.classify_tokens([tokens])[0]
+    return lambda: package.classify_tokens(texts)
 
 
-def open_onnxruntime(path: str, threads: int, tokens: list[int]) -> Answer:
+def open_onnxruntime(path: str, threads: int, texts: Texts) -> Answer:
     """ONNX Runtime on the CPU, every optimisation on."""
     import onnxruntime
 
@@ -31,40 +33,41 @@ def open_onnxruntime(path: str, threads: int, tokens: list[int]) -> Answer:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    inputs = _inputs(tokens)
-    return lambda: session.run(None, inputs)[0][0]
+    inputs = _inputs(texts)
+    return lambda: session.run(None, inputs)[0]
 
 
-def open_openvino(path: str, threads: int, tokens: list[int], *, fixed: bool = False) -> Answer:
+def open_openvino(path: str, threads: int, texts: Texts, *, fixed: bool = False) -> Answer:
     """OpenVINO on the CPU, for latency. Not pinned: the fixed processor may be the one that others use."""
     import openvino
 
     core = openvino.Core()
     model = core.read_model(path)
     if fixed:
-        model.reshape({port.any_name: [1, len(tokens)] for port in model.inputs})
+        model.reshape({port.any_name: [len(texts), len(texts[0])] for port in model.inputs})
     options = {"INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1}
     options["ENABLE_CPU_PINNING"] = False
     request = core.compile_model(model, "CPU", options).create_infer_request()
-    inputs = _inputs(tokens)
+    inputs = _inputs(texts)
 
-    def answer() -> Sequence[float]:
+    def answer() -> Sequence[Sequence[float]]:
         found: Any = request.infer(inputs, share_inputs=True, share_outputs=True)
-        return found[0][0]
+        return found[0]
 
     return answer
 
 
-def open_openvino_fixed(path: str, threads: int, tokens: list[int]) -> Answer:
-    """OpenVINO compiled for this one number of tokens, which no application has but which is its fastest."""
-    return open_openvino(path, threads, tokens, fixed=True)
+def open_openvino_fixed(path: str, threads: int, texts: Texts) -> Answer:
+    """OpenVINO compiled for this one shape of its inputs, which no application has but which is its fastest."""
+    return open_openvino(path, threads, texts, fixed=True)
 
 
-def _inputs(tokens: list[int]) -> dict[str, Any]:
+def _inputs(texts: Texts) -> dict[str, Any]:
     import numpy as np
 
-    ones = np.ones((1, len(tokens)), dtype=np.int64)
-    return {"input_ids": np.array([tokens], dtype=np.int64), "attention_mask": ones, "token_type_ids": 0 * ones}
+    tokens = np.array(texts, dtype=np.int64)
+    ones = np.ones_like(tokens)
+    return {"input_ids": tokens, "attention_mask": ones, "token_type_ids": 0 * ones}
 
 
 OPEN = {
@@ -77,9 +80,9 @@ OPEN = {
 
 def main() -> None:
     """Open, warm, time."""
-    kind, path, threads, runs, tokens = sys.argv[1:6]
-    answer = OPEN[kind](path, int(threads), [int(token) for token in tokens.split(",")])
-    logits = [float(value) for value in answer()]
+    kind, path, threads, runs, texts = sys.argv[1:6]
+    answer = OPEN[kind](path, int(threads), json.loads(texts))
+    logits = [[float(value) for value in row] for row in answer()]
     for _ in range(WARM_RUNS):
         answer()
     times = []

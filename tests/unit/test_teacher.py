@@ -156,14 +156,14 @@ def test_a_row_without_a_known_label_is_named(tmp_path: Path) -> None:
 
 
 def test_used_tokens_trains_as_the_whole_table_does(tmp_path: Path) -> None:
-    from smallwright.train.optimizer import make_optimizer
+    from smallwright.train.optimizer import make_optimizers
 
     source, results = make_encoder(tmp_path / "given", LABELS), []
     rng = np.random.default_rng(0)
     sequences = [rng.integers(2, 20, 6).astype(np.int32) for _ in range(4)]
 
     def learn(model: torch.nn.Module, rows: list[np.ndarray]) -> None:
-        optimizer = make_optimizer(model, learning_rate=1e-3, weight_decay=0.1, layer_decay=1.0, head_scale=1.0)
+        (optimizer,) = make_optimizers(model, learning_rate=1e-3, weight_decay=0.1)
         for _ in range(3):
             logits = model.classify(torch.from_numpy(np.stack(rows).astype(np.int64)))
             torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 0])).backward()

@@ -113,9 +113,10 @@ def test_another_run_is_refused(tmp_path: Path) -> None:
         run(tmp_path)
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
 @pytest.mark.parametrize("seconds", [1e9, 1e-9], ids=["at validations", "after every step"])
-def test_interrupted_equals_uninterrupted(tmp_path: Path, seconds: float) -> None:
-    options = replace(OPTIONS, accumulate=3, checkpoint_seconds=seconds, validate_every=5)
+def test_interrupted_equals_uninterrupted(tmp_path: Path, seconds: float, optimizer: str) -> None:
+    options = replace(OPTIONS, accumulate=3, checkpoint_seconds=seconds, validate_every=5, optimizer=optimizer)
     rows = (*make_rows(150, 0), *make_rows(60, 1))
     run(tmp_path / "whole", options, StoppingTask(*rows, batch_size=8, seed=5))
     task, loads, restarts = StoppingTask(*rows, batch_size=8, seed=5), [7, 1, 20, 10, 15, 10**9], 0

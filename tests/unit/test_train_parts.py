@@ -15,7 +15,7 @@ from smallwright.model import Transformer, preset, seeded
 from smallwright.spec import HeadSpec
 from smallwright.train.calibrate import HIGHEST, LOWEST, fit_temperature, negative_log_likelihood
 from smallwright.train.checkpoint import read_tensors, write_tensors
-from smallwright.train.optimizer import clip_gradients, group_parameters, learning_rate_scale, make_optimizer
+from smallwright.train.optimizer import clip_gradients, group_parameters, learning_rate_scale, make_optimizers
 from smallwright.train.precision import choose_precision
 from smallwright.train.predict import group_by_length, predict_logits
 from smallwright.train.schedule import learning_rate_factor
@@ -64,7 +64,7 @@ def test_decay_is_for_matrices_and_rates_differ_by_layer() -> None:
 
 def test_fused_adamw_is_adamw() -> None:
     ours, theirs = _classifier(), _classifier()
-    fast = make_optimizer(ours, learning_rate=1e-2, weight_decay=0.0, layer_decay=1.0, head_scale=1.0)
+    (fast,) = make_optimizers(ours, learning_rate=1e-2, weight_decay=0.0)
     plain = torch.optim.AdamW(theirs.parameters(), lr=1e-2, weight_decay=0.0, foreach=False)
     tokens, labels = torch.randint(50, (4, 6)), torch.tensor([0, 1, 2, 0])
     for _ in range(3):
@@ -74,6 +74,36 @@ def test_fused_adamw_is_adamw() -> None:
             optimizer.zero_grad()
     for (name, left), right in zip(ours.named_parameters(), theirs.parameters(), strict=True):
         torch.testing.assert_close(left, right, atol=2e-5, rtol=1e-3, msg=name)
+
+
+def test_muon_has_the_layers_matrices_and_adamw_the_rest() -> None:
+    """The step is that of the closed form: the gradient's own directions, their lengths through five quintics."""
+    model = _classifier()
+    muon, adamw = make_optimizers(model, learning_rate=1e-2, weight_decay=0.1, optimizer="muon", beta2=0.95)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    owned = [{names[p] for group in one.param_groups for p in group["params"]} for one in (muon, adamw)]
+    matrices = {name for name, p in model.named_parameters() if name.startswith("layers.") and p.ndim == 2}
+    assert owned[0] == matrices and owned[0] | owned[1] == set(names.values()) and not owned[0] & owned[1]
+    assert {group["weight_decay"] for group in muon.param_groups} == {0.1}
+    assert {group["betas"] for group in adamw.param_groups} == {(0.9, 0.95)}
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    tokens, labels = torch.randint(50, (4, 6)), torch.tensor([0, 1, 2, 0])
+    nn.functional.cross_entropy(model.classify(tokens), labels).backward()
+    muon.step()
+    for name, parameter in model.named_parameters():
+        if name not in matrices:
+            assert torch.equal(parameter, before[name]), name
+            continue
+        u, lengths, v = torch.linalg.svd(parameter.grad, full_matrices=False)
+        lengths = lengths / lengths.norm()
+        for _ in range(5):
+            lengths = 3.4445 * lengths - 4.7750 * lengths**3 + 2.0315 * lengths**5
+        size = 1e-2 * 0.2 * max(parameter.shape) ** 0.5
+        expected = before[name] * (1 - 1e-2 * 0.1) - size * (u * lengths) @ v
+        # It computes in bfloat16, in which the gradient's weakest directions are noise.
+        made, wanted = (parameter.detach() - before[name]).flatten(), (expected - before[name]).flatten()
+        assert nn.functional.cosine_similarity(made, wanted, dim=0) > 0.8, name
+        assert float(made.norm() / wanted.norm()) == pytest.approx(1.0, abs=0.25), name
 
 
 @pytest.mark.parametrize("limit", [0.5, 1e6, None])

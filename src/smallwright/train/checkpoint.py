@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,23 +80,26 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         ) from error
 
 
-def collect_state(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """All tensors that a run goes on from: weights by name, and the optimizer's moments by parameter name."""
+def collect_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> dict[str, Tensor]:
+    """All tensors that a run goes on from: weights by name, and the optimizers' moments by parameter name."""
     state = {_MODEL + name: tensor for name, tensor in model.state_dict().items()}
     for name, parameter in model.named_parameters():
-        for key, value in optimizer.state.get(parameter, {}).items():
-            state[f"{_OPTIMIZER}{key}/{name}"] = value
+        for optimizer in optimizers:
+            for key, value in optimizer.state.get(parameter, {}).items():
+                state[f"{_OPTIMIZER}{key}/{name}"] = value
     return state
 
 
-def restore_state(model: nn.Module, optimizer: torch.optim.Optimizer, state: Mapping[str, Tensor]) -> None:
+def restore_state(model: nn.Module, optimizers: Sequence[torch.optim.Optimizer], state: Mapping[str, Tensor]) -> None:
     """Put back what ``collect_state`` gave; every tensor is copied into fresh, aligned memory."""
     restore_weights(model, {name.removeprefix(_MODEL): t for name, t in state.items() if name.startswith(_MODEL)})
     parameters = dict(model.named_parameters())
+    owners = {p: optimizer for optimizer in optimizers for group in optimizer.param_groups for p in group["params"]}
     for name, tensor in state.items():
         if name.startswith(_OPTIMIZER):
             key, _, owner = name.removeprefix(_OPTIMIZER).partition("/")
-            optimizer.state[parameters[owner]][key] = tensor.to(parameters[owner].device, copy=True)
+            parameter = parameters[owner]
+            owners[parameter].state[parameter][key] = tensor.to(parameter.device, copy=True)
 
 
 @torch.no_grad()

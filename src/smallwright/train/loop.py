@@ -14,6 +14,7 @@ import hashlib
 import json
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from smallwright.train.checkpoint import (
     write_text,
 )
 from smallwright.train.objectives import Objective
-from smallwright.train.optimizer import clip_gradients, make_optimizer
+from smallwright.train.optimizer import clip_gradients, make_optimizers
 from smallwright.train.options import LoopOptions, check_options
 from smallwright.train.precision import autocast, choose_precision
 from smallwright.train.progress import TrainingProgress
@@ -151,15 +152,17 @@ class _Run:
         """Go on from what the folder holds, to the end."""
         done = self._read_result()
         if done is None:
-            optimizer = make_optimizer(
+            optimizers = make_optimizers(
                 self.model,
                 learning_rate=self.options.learning_rate,
                 weight_decay=self.options.weight_decay,
                 layer_decay=self.options.layer_decay,
                 head_scale=self.options.head_scale,
+                optimizer=self.options.optimizer,
+                beta2=self.options.beta2,
             )
-            self._resume(optimizer)
-            self._loop(optimizer)
+            self._resume(optimizers)
+            self._loop(optimizers)
             done = self._conclude()
         else:
             weights, _ = read_tensors(self.out / WEIGHTS)
@@ -170,13 +173,13 @@ class _Run:
         self.model.eval()
         return done
 
-    def _loop(self, optimizer: torch.optim.Optimizer) -> None:
+    def _loop(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         state, saved = self.state, time.monotonic()
         clock = saved - state.seconds
         progress = TrainingProgress(self.name, total_steps=self.total_steps, done_steps=state.step, quiet=self.quiet)
         with progress:
             while state.step < self.total_steps and not self._is_out_of_patience():
-                loss = self._step(optimizer, *self._locate(state.step))
+                loss = self._step(optimizers, *self._locate(state.step))
                 state.step += 1
                 state.loss_sum, state.loss_steps = state.loss_sum + loss, state.loss_steps + 1
                 progress.show_step(state.step, loss)
@@ -186,7 +189,7 @@ class _Run:
                     self._validate(progress)
                     state.seconds = time.monotonic() - clock
                 if validated or time.monotonic() - saved > self.options.checkpoint_seconds:
-                    self._save(optimizer)
+                    self._save(optimizers)
                     saved = time.monotonic()
 
     def _locate(self, step: int) -> tuple[int, int]:
@@ -197,7 +200,7 @@ class _Run:
             step -= steps
         raise IndexError(step)
 
-    def _step(self, optimizer: torch.optim.Optimizer, epoch: int, step_in_epoch: int) -> float:
+    def _step(self, optimizers: Sequence[torch.optim.Optimizer], epoch: int, step_in_epoch: int) -> float:
         options, step = self.options, self.state.step
         first = step_in_epoch * options.accumulate
         last = min(first + options.accumulate, self.task.count_batches(epoch))
@@ -222,10 +225,11 @@ class _Run:
         factor = learning_rate_factor(
             step, total_steps=self.total_steps, warmup_steps=self.warmup_steps, schedule=options.schedule
         )
-        for group in optimizer.param_groups:
-            group["lr"] = options.learning_rate * group["scale"] * factor
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = options.learning_rate * group["scale"] * factor
+            optimizer.step()
+        self.model.zero_grad(set_to_none=True)
         return total
 
     def _is_validation_due(self) -> bool:
@@ -257,16 +261,16 @@ class _Run:
         progress.show_validation(state.step, loss, scores)
         state.loss_sum, state.loss_steps = 0.0, 0
 
-    def _save(self, optimizer: torch.optim.Optimizer) -> None:
+    def _save(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         facts = {"fingerprint": self.fingerprint, "state": asdict(self.state)}
-        write_tensors(self.out / _CHECKPOINT, collect_state(self.model, optimizer), facts)
+        write_tensors(self.out / _CHECKPOINT, collect_state(self.model, optimizers), facts)
 
-    def _resume(self, optimizer: torch.optim.Optimizer) -> None:
+    def _resume(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
         path = self.out / _CHECKPOINT
         if path.exists():
             tensors, facts = read_tensors(path)
             self._check_fingerprint(facts.get("fingerprint"), path)
-            restore_state(self.model, optimizer, tensors)
+            restore_state(self.model, optimizers, tensors)
             self.state = _State(**facts["state"])
         with (self.out / METRICS).open("ab") as file:  # what a killed run wrote after its checkpoint comes again
             file.truncate(self.state.metrics_bytes)

@@ -1,6 +1,6 @@
-"""AdamW over named groups of parameters, and gradient clipping.
+"""AdamW and Muon over named groups of parameters, and gradient clipping.
 
-Enters: a model and plain numbers. Leaves: a ``torch.optim.AdamW`` and the norm of a step's gradients.
+Enters: a model and plain numbers. Leaves: torch's optimizers, and the norm of a step's gradients.
 Not here: the schedule, which the loop applies each step.
 """
 
@@ -57,13 +57,43 @@ def group_parameters(
     return list(groups.values())
 
 
-def make_optimizer(
-    model: nn.Module, *, learning_rate: float, weight_decay: float, layer_decay: float, head_scale: float
-) -> torch.optim.AdamW:
-    """AdamW (arXiv:1711.05101) with betas 0.9, 0.999, one fused pass over memory a step."""
+def make_optimizers(
+    model: nn.Module,
+    *,
+    learning_rate: float,
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    head_scale: float = 1.0,
+    optimizer: str = "adamw",
+    beta2: float = 0.999,
+) -> list[torch.optim.Optimizer]:
+    """AdamW for everything; or Muon for the matrices of the layers, and AdamW for the rest.
+
+    Args:
+        optimizer: ``adamw`` (arXiv:1711.05101; betas 0.9 and ``beta2``, one fused pass over memory a step) or ``muon``
+            (Jordan et al., 2024; its step has the size of AdamW's, so that one learning rate serves both:
+            arXiv:2502.16982, section 2.2).
+        learning_rate, weight_decay, layer_decay, head_scale: see ``group_parameters``.
+        beta2: in [0, 1).
+    """
     groups = group_parameters(model, weight_decay=weight_decay, layer_decay=layer_decay, head_scale=head_scale)
-    plain = [{key: value for key, value in group.items() if key != "names"} for group in groups]
-    return torch.optim.AdamW(plain, lr=learning_rate, fused=True)
+    matrices, rest = [], []
+    for group in groups:
+        named = list(zip(group.pop("names"), group.pop("params"), strict=True))
+        for is_matrix, part in ((True, matrices), (False, rest)):
+            chosen = [p for name, p in named if (optimizer == "muon" and _is_matrix_of_layer(name, p)) == is_matrix]
+            if chosen:
+                part.append({**group, "params": chosen})
+    made: list[torch.optim.Optimizer] = []
+    if matrices:
+        made.append(torch.optim.Muon(matrices, lr=learning_rate, adjust_lr_fn="match_rms_adamw"))
+    if rest:
+        made.append(torch.optim.AdamW(rest, lr=learning_rate, betas=(0.9, beta2), fused=True))
+    return made
+
+
+def _is_matrix_of_layer(name: str, parameter: Tensor) -> bool:
+    return _LAYER.match(name) is not None and parameter.ndim == 2
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ class LoopOptions:
         epochs: times over the data, at least 1.
         max_steps: stop (and end the schedule) after so many optimizer steps.
         learning_rate: peak of the schedule.
+        optimizer, beta2: see optimizer.py.
         head_scale: factor of the heads' learning rate.
         layer_decay: each layer learns this much slower than the one above it.
         warmup_fraction: share of all steps in which the learning rate rises.
@@ -38,6 +39,8 @@ class LoopOptions:
     epochs: int = 5
     max_steps: int | None = None
     learning_rate: float = 1e-3
+    optimizer: str = "adamw"
+    beta2: float = 0.999
     head_scale: float = 1.0
     layer_decay: float = 1.0
     warmup_fraction: float = 0.1

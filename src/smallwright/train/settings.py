@@ -28,6 +28,12 @@ class TrainSettings(BaseModel):
         default=None, ge=1, description="end after so many optimizer steps; None: epochs decide"
     )
     learning_rate: float = Field(default=2e-4, gt=0, le=1, description="highest learning rate")
+    optimizer: Literal["adamw", "muon"] = Field(
+        default="adamw", description="muon: for the layers' matrices, which from scratch learn faster with it"
+    )
+    beta2: float = Field(
+        default=0.999, ge=0, lt=1, description="memory of AdamW's squared gradients; 0.95 suits few steps"
+    )
     head_scale: float = Field(default=5.0, gt=0, le=1000, description="the heads learn so many times faster")
     layer_decay: float = Field(default=1.0, gt=0, le=1, description="each layer's rate over that of the layer above it")
     batch_size: int = Field(default=32, ge=1, le=65_536, description="texts (or blocks of tokens) in a batch")
