@@ -96,6 +96,18 @@ TEXTS = {  # by list that takes any text; none is of the tests
         Nevermind, The Matrix, Hey Jude, Dark Side of the Moon, Road Trip, Titanic, Radiohead, Mozart, Stranger Things,
         Hotel California, Adele, Star Wars, Miles Davis, Workout Mix, Planet Earth, Toy Story, Chopin, Daft Punk""",
 }
+
+
+def split_list(text: str) -> list[str]:
+    """The parts between commas."""
+    return [part.strip() for part in text.split(",")]
+
+
+INVENTED_SHARE = 0.7
+"""Of free texts, those that mean nothing."""
+STARTS = split_list("b, c, ch, d, f, g, h, j, k, l, m, n, p, qu, r, s, sh, st, t, th, tr, v, w, y, z")
+ENDS = split_list("a, e, i, o, u, ai, ea, oo, ar, er, in, on, and, ell, ick, ump, est, ight")
+WORDS = sorted({word for texts in (*TEXTS.values(), *NAMES.values()) for word in texts.replace(",", " ").split()})
 NAMED_DOMAINS = {  # where a template leaves open whose name it takes, these make sense
     "HassTurnOn": ("light", "switch", "fan", "media_player", "climate"),
     "HassTurnOff": ("light", "switch", "fan", "media_player", "climate"),
@@ -146,11 +158,6 @@ class Template:
         """Whether the area of the satellite that heard the sentence becomes a slot."""
         area = self.data.requires_context.get("area")
         return isinstance(area, Mapping) and bool(area.get("slot"))
-
-
-def split_list(text: str) -> list[str]:
-    """The parts between commas."""
-    return [part.strip() for part in text.split(",")]
 
 
 def read_yaml(path: Path) -> Any:
@@ -306,6 +313,19 @@ class Sampler:
         items = self.rng.sample(node.items, len(node.items)) if isinstance(node, hassil.Permutation) else node.items
         return "".join(self._say(item, template, slots, lower) for item in items)
 
+    def _draw_text(self, name: str) -> str:
+        """Free text: one of the list's, or words that mean nothing, so that it must be copied and cannot be known."""
+        if self.rng.random() >= INVENTED_SHARE:
+            return self.rng.choice(split_list(TEXTS[name]))
+        words = [
+            self.rng.choice(WORDS) if self.rng.random() < 0.5 else self._invent() for _ in range(self.rng.randint(1, 4))
+        ]
+        return " ".join(words)
+
+    def _invent(self) -> str:
+        word = "".join(self.rng.choice(STARTS) + self.rng.choice(ENDS) for _ in range(self.rng.randint(1, 3)))
+        return word.capitalize() if self.rng.random() < 0.5 else word
+
     def _draw(self, name: str, template: Template, lower: bool) -> tuple[str, Any]:
         """What is said for a list, and the value that it stands for: names keep their case, free text is as said."""
         if name in ("area", "floor", "name"):
@@ -319,7 +339,7 @@ class Sampler:
                 return str(number), number
             return get_rbnf_engine("en").format_number(number).text_by_ruleset["spellout-cardinal"], number
         if isinstance(values, hassil.WildcardSlotList):
-            text = self.rng.choice(split_list(TEXTS[name]))
+            text = self._draw_text(name)
             return (text.lower(), text.lower()) if lower else (text, text)
         assert isinstance(values, hassil.TextSlotList)
         drawn = self.rng.choice(values.values)

@@ -13,6 +13,7 @@ import yaml
 
 from smallwright.errors import DataError, EngineError, RecipeError
 from smallwright.pipeline.build import BuildResult, build
+from smallwright.pipeline.measure import measure_package
 from smallwright.recipe import Recipe
 from smallwright.run import load
 from smallwright.spec.package import KEY_ANSWER_CALIBRATION, KEY_SCHEMA, KEY_TASK
@@ -115,6 +116,20 @@ def test_the_report_holds_the_answers_to_the_schema_and_without(built: BuildResu
     assert {score.field for score in report.answers.enforced.fields} == {"intent", "room", "level"}
     page = built.report_html.read_text(encoding="utf-8")
     assert "Exactly right" in page and "schema not enforced" in page
+
+
+def test_it_is_evaluated_on_other_rows(built: BuildResult, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(row) + "\n" for row in make_rows()[:40]), encoding="utf-8")
+    found = measure_package(str(built.package), str(rows), ["prompt=said", "completion=meant"])
+    with load(built.package, threads=1) as package:
+        right = sum(json.loads(package.generate(row["said"])) == row["meant"] for row in make_rows()[:40])
+    assert found["rows"] == 40 and found["exactly_right"] == right / 40 and found["whole"] == 1.0
+    with pytest.raises(RecipeError, match="named together"):
+        measure_package(str(built.package), str(rows), ["prompt=said"])
+    rows.write_text(json.dumps({"said": "moon lamp on", "meant": {"intent": "on", "room": "moon"}}), encoding="utf-8")
+    with pytest.raises(DataError, match="completion against the schema"):
+        measure_package(str(built.package), str(rows), ["prompt=said", "completion=meant"])
 
 
 def test_answers_are_stored_in_the_schemas_order(built: BuildResult) -> None:

@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from smallwright.demo import answer_words, answers, grammar
 from smallwright.demo.answer_numbers import in_digits, read_degrees, read_duration, read_level, read_time
 from smallwright.demo.answers import answer_of, read_answer
+from smallwright.run.schema import AnswerForm
 
 SCHEMA = json.loads((resources.files("smallwright.demo") / "answer.schema.json").read_text(encoding="utf-8"))
 
@@ -238,3 +239,15 @@ def test_numbers_in_words_and_digits() -> None:
     assert read_time("noon") == "12:00"
     assert read_time("010:30") == "10:30"
     assert read_time("in time") is None
+
+
+@pytest.mark.parametrize("name", ["commands", "validation"])
+def test_hand_written_answers_obey_the_schema_in_its_own_form(name: str) -> None:
+    folder = resources.files("smallwright.demo")
+    form = AnswerForm(folder.joinpath("answer.schema.json").read_text(encoding="utf-8"))
+    rows = [json.loads(line) for line in folder.joinpath(f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert len(rows) >= 300
+    for row in rows:
+        written = form.write(row["answer"])
+        assert written is not None and list(json.loads(written)) == list(row["answer"]), row
+        assert row["answer"]["intent"] == row["label"]

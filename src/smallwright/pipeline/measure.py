@@ -6,31 +6,33 @@ Not here: judging against a budget or a teacher (judge_classifier.py, judge_gene
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from smallwright.data.records import Wanted
-from smallwright.data.row import SourceRow
+from smallwright.data.row import Row, SourceRow
 from smallwright.data.sources import read_source
 from smallwright.errors import DataError, RecipeError
 from smallwright.evaluate import metrics
-from smallwright.evaluate.cost import measure_classifiers, measure_generators, predict, score_text
+from smallwright.evaluate.answers import score_answers
+from smallwright.evaluate.cost import answer_prompts, measure_classifiers, measure_generators, predict, score_text
 from smallwright.evaluate.process import Subject
 from smallwright.run import Package, load
+from smallwright.run.schema import AnswerForm
 
 PROMPT_CHARS = 80
-_LATENCY_TEXTS, _SCORED_TOKENS = 200, 20_000
-_FIELDS = ("text", "label")
+_LATENCY_TEXTS, _SCORED_TOKENS, _ANSWER_TOKENS = 200, 20_000, 256
+_FIELDS = ("text", "label", "prompt", "completion")
 
 
 def measure_package(file: str, data: str, fields: Sequence[str] = ()) -> dict[str, Any]:
-    """Accuracy or bits per byte on rows, and what answering costs on this machine.
+    """Accuracy, exactly right answers or bits per byte on rows, and what answering costs on this machine.
 
     Args:
         file: a package.
         data: a file or folder of rows; see ``data/``.
-        fields: ``ours=theirs`` names, for example ``label=intent``.
+        fields: ``ours=theirs`` names, for example ``label=intent``; ``prompt`` and ``completion`` ask for answers.
 
     Returns:
         Numbers by name, units in the names; fractions are from 0 to 1.
@@ -41,8 +43,10 @@ def measure_package(file: str, data: str, fields: Sequence[str] = ()) -> dict[st
     """
     names = _read_fields(fields)
     with load(file, threads=1) as package:
-        kind, labels, context = package.task, package.labels, package.context
-    rows = _read(Path(data), names, kind)
+        kind, labels, context, schema = package.task, package.labels, package.context, package.schema
+    rows = _read(Path(data), names, kind, None if schema is None else AnswerForm(schema).write)
+    if kind == "generate" and "prompt" in names:
+        return _measure_answers(file, [row.row for row in rows])
     if kind == "generate":
         return _measure_text(file, "\n".join(row.row.text for row in rows), context)
     unknown = next((row for row in rows if row.row.label not in labels), None)
@@ -70,16 +74,25 @@ def _read_fields(fields: Sequence[str]) -> dict[str, str]:
     for field in fields:
         ours, separator, theirs = field.partition("=")
         if not separator or ours not in _FIELDS or not theirs:
-            raise RecipeError(f"a field mapping is text=NAME or label=NAME. Got {field!r}. Example: label=intent.")
+            raise RecipeError(
+                f"a field mapping is {'=NAME, '.join(_FIELDS)}=NAME. Got {field!r}. Example: label=intent."
+            )
         names[ours] = theirs
+    if ("prompt" in names) != ("completion" in names):
+        raise RecipeError(f"prompt and completion are named together. Got only {', '.join(names)}. Name both fields.")
     return names
 
 
-def _read(path: Path, names: dict[str, str], kind: str) -> list[SourceRow]:
+def _read(path: Path, names: dict[str, str], kind: str, form: Callable[[Any], str | None] | None) -> list[SourceRow]:
     if not path.exists():
         raise DataError(f"rows must be in a readable file or folder. Got {path}, which is not there. Check the path.")
     label = names.get("label", "label") if kind == "classify" else None
-    wanted = Wanted(text=names.get("text", "text"), label=label)
+    if kind == "classify" and "prompt" in names:
+        raise RecipeError(
+            "prompt and completion are for packages that generate. Got them for classes. Name text, label."
+        )
+    pair = {name: names[name] for name in ("prompt", "completion") if name in names}
+    wanted = Wanted(text=names.get("text", "text"), label=label, form=form, **pair)
     found = list(read_source(path, str(path), wanted, format=None, documents=kind == "generate"))
     rows = [row for row in found if isinstance(row, SourceRow)]
     rejected = [reject for reject in found if not isinstance(reject, SourceRow)]
@@ -108,6 +121,29 @@ def _measure_classes(file: str, texts: list[str], labels: list[str]) -> dict[str
         "macro_f1": metrics.macro_f1(labels, answers.predicted),
         "latency_p50_ms": None if latency is None else latency.p50_ms,
         "latency_p95_ms": None if latency is None else latency.p95_ms,
+        "cold_start_ms": cost.cold_start_ms,
+        "peak_rss_bytes": cost.peak_rss_bytes,
+        "size_bytes": cost.size_bytes,
+    }
+
+
+def _measure_answers(file: str, rows: list[Row]) -> dict[str, Any]:
+    prompts, expected = [str(row.prompt) for row in rows], [str(row.completion) for row in rows]
+    answers = answer_prompts(file, prompts, max_tokens=_ANSWER_TOKENS)
+    score = score_answers(expected, answers.texts, whole=answers.whole)
+    options = {"max_tokens": _ANSWER_TOKENS}
+    subject = Subject("package", path=file, threads=1, task="answer", arguments=options, cold_starts=3)
+    some = prompts[:_LATENCY_TEXTS]
+    cost = measure_classifiers([subject], some, expected={"package": answers.texts[: len(some)]})["package"]
+    return {
+        "rows": len(rows),
+        "exactly_right": score.exact.accuracy,
+        "exactly_right_low": score.exact.low,
+        "exactly_right_high": score.exact.high,
+        "field_f1": score.field_f1,
+        "whole": score.whole,
+        "latency_p50_ms": None if cost.latency is None else cost.latency.p50_ms,
+        "latency_p95_ms": None if cost.latency is None else cost.latency.p95_ms,
         "cold_start_ms": cost.cold_start_ms,
         "peak_rss_bytes": cost.peak_rss_bytes,
         "size_bytes": cost.size_bytes,
