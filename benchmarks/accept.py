@@ -17,6 +17,7 @@ RESULTS = HERE / "results"
 ORDER = (
     "clinc150.py",
     "demo.py",
+    "home_assistant.py",
     "shakespeare.py",
     "kill_and_resume.py",
     "hostile_files.py",

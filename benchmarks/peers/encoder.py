@@ -107,7 +107,7 @@ def answer_reference(layout: Layout, texts: list[list[int]]) -> NDArray[np.float
 
 
 def make_texts(tokens: list[int], count: int) -> list[list[int]]:
-    """Texts of one length, all different: the sentence with its words turned round, one more each time."""
+    """Texts of one length: the sentence with its words turned round, one more each time."""
     first, *words, last = tokens
     return [[first, *words[at % len(words) :], *words[: at % len(words)], last] for at in range(count)]
 

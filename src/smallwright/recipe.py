@@ -122,6 +122,8 @@ class Recipe(BaseModel):
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
+        if self.task.prompt != PromptSettings() and not self.answers_prompts:
+            raise ValueError("task.prompt needs rows with data.train.fields.prompt and completion. Leave it out")
         if self.task.answer_schema is not None and not (self.task.kind == "generate" and self.answers_prompts):
             raise ValueError(
                 "task.schema needs kind: generate, and rows with data.train.fields.prompt and completion. Name them"

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from smallwright.errors import DataError, EngineError, RecipeError
+from smallwright.evaluate.cost import answer_prompts
 from smallwright.pipeline.build import BuildResult, build
 from smallwright.pipeline.measure import measure_package
 from smallwright.recipe import Recipe
@@ -89,6 +90,12 @@ def test_the_file_says_how_prompts_end_and_how_sure_it_may_be(built: BuildResult
         sure = package.complete("hall lamp on", confidence=True)
         assert sure.probability is not None and 0 < sure.probability < 1
         assert package.complete("hall lamp on").probability is None
+        for other in (
+            {"temperature": 1.0},
+            {"free": True},
+            {"choices": ["yes", "no"]},
+        ):  # it was not calibrated on these
+            assert package.complete("hall lamp on", confidence=True, **other).probability is None
         assert package.complete("hall lamp on", max_tokens=1, free=True, confidence=True).probability is None
 
 
@@ -116,6 +123,12 @@ def test_the_report_holds_the_answers_to_the_schema_and_without(built: BuildResu
     assert {score.field for score in report.answers.enforced.fields} == {"intent", "room", "level"}
     page = built.report_html.read_text(encoding="utf-8")
     assert "Exactly right" in page and "schema not enforced" in page
+
+
+def test_a_prompt_beyond_the_context_gets_an_empty_answer_and_no_score(built: BuildResult) -> None:
+    answers = answer_prompts(built.package, ["word " * 200, "hall lamp on"], max_tokens=64)
+    assert answers.texts[0] == "" and answers.scores[0] is None and not answers.whole[0]
+    jsonschema.validate(json.loads(answers.texts[1]), SCHEMA)
 
 
 def test_it_is_evaluated_on_other_rows(built: BuildResult, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def list_fields(value: Any) -> Counter[tuple[str, str]]:
             for item in part:
                 walk(path, item)
         elif path:
-            found[path, json.dumps(part, sort_keys=True, ensure_ascii=False)] += 1
+            found[path, _spell(part)] += 1
 
     walk("", value)
     return found
@@ -132,4 +132,17 @@ def _f1(hits: int, told: int, asked: int) -> float:
 def are_right(expected: Sequence[str], given: Sequence[str], whole: Sequence[bool]) -> list[bool]:
     """(N,) whether each answer ended by itself and is exactly the expected one, as a value."""
     pairs = zip(expected, given, whole, strict=True)
-    return [ends and read_value(want) == read_value(got) for want, got, ends in pairs]
+    return [ends and (want == got or _spell(read_value(want)) == _spell(read_value(got))) for want, got, ends in pairs]
+
+
+def _spell(value: Any) -> str:
+    """The same text for values that are equal as JSON: 1 and 1.0 are, 1 and true are not."""
+    return json.dumps(_whole(value), sort_keys=True, ensure_ascii=False)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+        return int(value)
+    if isinstance(value, list):
+        return [_whole(part) for part in value]
+    return {name: _whole(part) for name, part in value.items()} if isinstance(value, dict) else value

@@ -251,12 +251,16 @@ def generate_samples(
 
 @dataclass(frozen=True)
 class Answers:
-    """A package's greedy answers to N prompts. ``scores``: sums of the log-probabilities of the chosen tokens.
-    ``probabilities``: of being right, by the package's own calibration; None where it has none or was cut short."""
+    """A package's greedy answers to N prompts.
+
+    ``scores``: sums of the log-probabilities of the chosen tokens; None where the prompt is longer than the context,
+    and the answer empty. ``probabilities``: of being right, by the package's own calibration; None where it has none or
+    the answer was cut short.
+    """
 
     texts: tuple[str, ...]
     whole: tuple[bool, ...]
-    scores: tuple[float, ...]
+    scores: tuple[float | None, ...]
     probabilities: tuple[float | None, ...]
 
 
@@ -280,7 +284,7 @@ def answer_prompts(
     arguments = {"max_tokens": 1}
     subject = Subject(name=Path(path).name, path=str(path), threads=threads, task="answer", arguments=arguments)
     told: dict[str, list[Any]] = {"texts": [], "whole": [], "scores": [], "probabilities": []}
-    with Process(subject, prompts[0], timeout_seconds) as worker:
+    with Process(subject, prompts[0][:_FIRST_CHARS], timeout_seconds) as worker:
         for start in range(0, len(prompts), PREDICT_BATCH):
             some = list(prompts[start : start + PREDICT_BATCH])
             answer = worker.ask("complete", prompts=some, max_tokens=max_tokens, free=free)

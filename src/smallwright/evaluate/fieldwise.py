@@ -1,4 +1,4 @@
-"""The best simple neighbour of a model that answers in JSON: one linear SVM a field, over the same TF-IDF features.
+"""A simple neighbour of a model that answers in JSON: one linear SVM a field, over the same TF-IDF features.
 
 Enters: prompts and JSON answers. Leaves: a fitted ``FieldwiseLinear`` and its answers.
 Not here: timing (cost.py measures ``open_fieldwise`` like any other subject).
@@ -67,7 +67,8 @@ def fit_fieldwise(prompts: Sequence[str], answers: Sequence[str]) -> FieldwiseLi
 
     def fit(name: str) -> Any:
         texts = np.array(
-            [json.dumps(value[name], ensure_ascii=False) if name in value else _ABSENT for value in objects]
+            [json.dumps(value[name], ensure_ascii=False) if name in value else _ABSENT for value in objects],
+            dtype=object,
         )
         frequent = [text for text, _ in Counter(texts.tolist()).most_common(MOST_VALUES)]
         if len(frequent) == 1:

@@ -32,12 +32,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class WrongAnswer:
-    """One test row answered wrongly, and how sure the system was (0..1)."""
+    """One test row answered wrongly, and how sure the system was (0..1); None where it cannot say."""
 
     text: str
     expected: str
     predicted: str
-    confidence: float
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -169,4 +169,4 @@ def _wrong(
     """The surest mistakes first: those are the ones that hurt."""
     rows = zip(texts, expected, predicted, confidence.tolist(), strict=True)
     wrong = [WrongAnswer(text, want, got, sure) for text, want, got, sure in rows if want != got]
-    return tuple(sorted(wrong, key=lambda row: (-row.confidence, row.text))[:count])
+    return tuple(sorted(wrong, key=lambda row: (-(row.confidence or 0.0), row.text))[:count])

@@ -109,7 +109,7 @@ class Worker:
         return {
             "texts": ["" if answer is None else answer.text for answer in answers],
             "whole": [answer is not None and answer.whole for answer in answers],
-            "scores": [0.0 if answer is None else sum(answer.chosen) for answer in answers],
+            "scores": [None if answer is None else sum(answer.chosen) for answer in answers],
             "probabilities": [None if answer is None else answer.probability for answer in answers],
         }
 
@@ -165,6 +165,8 @@ def _opener(request: dict[str, Any]) -> tuple[Callable[..., Any], dict[str, Any]
 
         if request["task"] == "classify":  # else the first answer imports NumPy, and the package would pay for it
             importlib.import_module("smallwright.run.prediction")
+        if request["task"] == "answer":  # likewise what reads a schema
+            importlib.import_module("smallwright.run.constrain")
         return run.load, {"path": request["path"], "threads": request["threads"]}
     module_name, _, function_name = request["target"].partition(":")
     if not module_name.startswith(ALLOWED_PREFIX) or not function_name.isidentifier():

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from smallwright.errors import RecipeError
 from smallwright.pipeline.build import BuildResult, build
 from smallwright.pipeline.stage import write_atomically
 from smallwright.recipe import Recipe
@@ -42,16 +43,24 @@ def build_demo(
         parts: which of ``PARTS``.
         quiet: no progress.
     """
+    strangers = [text for text in overrides if _part_of(text) not in parts]
+    if strangers:
+        raise RecipeError(
+            f"an override must be for a part that is built. Got {strangers[0]!r} without it. Leave it out."
+        )
     home = Path(out) / _HOME
     _write_rows(home / "rows")
     for part in parts:
         document = yaml.safe_load((resources.files("smallwright.demo") / f"{part}.yaml").read_text(encoding="utf-8"))
-        own = [text for text in overrides if text.startswith(_FOR_ASSISTANT) == (part == "assistant")]
-        own = [text.removeprefix(_FOR_ASSISTANT) for text in own]
+        own = [text.removeprefix(_FOR_ASSISTANT) for text in overrides if _part_of(text) == part]
         recipe = Recipe.from_mapping(document, root=home, overrides=own, place=f"the demo's {part}.yaml")
         result = build(recipe, out=out, quiet=quiet)
         with load(str(result.package), threads=1) as package:
             yield replace(result, answers=tuple(f"{text!r} -> {_answer(package, text)}" for text in ASKED))
+
+
+def _part_of(override: str) -> str:
+    return "assistant" if override.startswith(_FOR_ASSISTANT) else "classifier"
 
 
 def _write_rows(folder: Path) -> None:
@@ -70,4 +79,4 @@ def _answer(package: Package, text: str) -> str:
         prediction = package.classify(text)
         return f"{prediction.label} ({prediction.confidence:.0%})"
     answer = package.complete(text, confidence=True)
-    return f"{answer.text} ({answer.probability or 0:.0%})"
+    return answer.text if answer.probability is None else f"{answer.text} ({answer.probability:.0%})"

@@ -246,7 +246,7 @@ def _package_stage(
 def _calibrate(recipe: Recipe, package: Path, data: Outcome) -> dict[str, float] | None:
     """Slope and offset from the package's own answers to the validation rows; None where they are too few."""
     rows = read_split(data, "validation")[:MOST_CALIBRATION_ROWS]
-    if len(rows) < LEAST_CALIBRATION_ROWS:
+    if not rows:
         return None
     answers = answer_prompts(
         package,
@@ -256,7 +256,11 @@ def _calibrate(recipe: Recipe, package: Path, data: Outcome) -> dict[str, float]
         timeout_seconds=recipe.evaluate.timeout_seconds,
     )
     right = are_right([str(row.completion) for row in rows], answers.texts, answers.whole)
-    slope, offset = calibrate_answers(answers.scores, right)
+    scored = zip(answers.scores, right, answers.whole, strict=True)
+    whole = [(score, hit) for score, hit, ended in scored if ended and score is not None]  # others have no probability
+    if len(whole) < LEAST_CALIBRATION_ROWS:
+        return None
+    slope, offset = calibrate_answers([score for score, _ in whole], [hit for _, hit in whole])
     return {"slope": slope, "offset": offset}
 
 

@@ -16,16 +16,15 @@ from smallwright.data import Row
 from smallwright.errors import DataError
 from smallwright.evaluate import calibration, comparison
 from smallwright.evaluate.answers import AnswerQuality, AnswerScore, are_right, read_value, score_answers
-from smallwright.evaluate.budget import Measurements, judge
 from smallwright.evaluate.cost import Answers, Cost, answer_prompts, measure_classifiers
-from smallwright.evaluate.fieldwise import FIELDWISE_NAME, fit_fieldwise
+from smallwright.evaluate.fieldwise import FIELDWISE_NAME, MOST_VALUES, fit_fieldwise
 from smallwright.evaluate.linear import read_pickle
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import WrongAnswer
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
-from smallwright.pipeline.report import Judged, describe_build, run_report
+from smallwright.pipeline.report import Judged, describe_build, judge_package, run_report
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.stage import Outcome
@@ -82,19 +81,8 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator, baseline: Outcome |
     scores = {name: _score(form, expected, answers) for name, answers in _by_name(recipe, heard).items()}
     package, own = package_facts(recipe, made.package), costs["package"]
     enforced, teacher = scores[recipe.name], scores.get(QUANTIZED)
-    verdict = judge(
-        recipe.budget,
-        Measurements(
-            size_bytes=package.size_bytes,
-            memory_bytes=own.added_rss_bytes,
-            latency_p50_ms=own.latency.p50_ms if own.latency else None,
-            latency_p95_ms=own.latency.p95_ms if own.latency else None,
-            kept_accuracy=enforced.exact.accuracy / teacher.exact.accuracy
-            if teacher and teacher.exact.correct
-            else None,
-            accuracy=enforced.exact.accuracy,
-        ),
-    )
+    kept = enforced.exact.accuracy / teacher.exact.accuracy if teacher and teacher.exact.correct else None
+    verdict = judge_package(recipe, package, own, accuracy=enforced.exact.accuracy, kept=kept)
     quality = _quality(recipe, rows, heard, scores)
     return Report(
         **describe_build(recipe, shop, made, measure="exact"),
@@ -148,11 +136,10 @@ def _measure(
         target = "smallwright.evaluate.fieldwise:open_fieldwise"
         subjects.append(Subject(FIELDWISE_NAME, target=target, arguments=arguments))
         expected[FIELDWISE_NAME] = heard.others[FIELDWISE_NAME].texts
-    timed = [index for index, whole in enumerate(heard.package.whole) if whole][: recipe.evaluate.max_latency_texts]
+    fits = [index for index, score in enumerate(heard.package.scores) if score is not None]
+    timed = fits[: recipe.evaluate.max_latency_texts]
     if not timed:
-        raise DataError(
-            "answers are timed where they are whole. Got none. Raise evaluate.answer_tokens, or train longer."
-        )
+        raise DataError("a test prompt must fit the context. Got none that does. Use a longer student.context.")
     return measure_classifiers(
         subjects,
         [str(rows[index].prompt) for index in timed],
@@ -163,7 +150,7 @@ def _measure(
 
 
 def _score(form: AnswerForm | None, expected: Sequence[str], answers: Answers) -> AnswerScore:
-    valid = None if form is None else [form.read(text) is not None for text in answers.texts]
+    valid = None if form is None else [form.allows(text) for text in answers.texts]
     return score_answers(expected, answers.texts, whole=answers.whole, valid=valid)
 
 
@@ -175,7 +162,7 @@ def _quality(recipe: Recipe, rows: Sequence[Row], heard: _Heard, scores: Mapping
     if sure:
         calibrated = calibration.calibration([p for p, _ in sure], [hit for _, hit in sure], settings.calibration_bins)
     wrong = [
-        WrongAnswer(str(row.prompt), want, got, p or 0.0)
+        WrongAnswer(str(row.prompt), want, got, p)
         for row, want, got, p, hit in zip(rows, expected, own.texts, own.probabilities, right, strict=True)
         if not hit
     ]
@@ -193,7 +180,9 @@ def _quality(recipe: Recipe, rows: Sequence[Row], heard: _Heard, scores: Mapping
             )
             for name, answers in heard.others.items()
         ),
-        wrong_answers=tuple(sorted(wrong, key=lambda row: (-row.confidence, row.text))[: settings.wrong_examples]),
+        wrong_answers=tuple(
+            sorted(wrong, key=lambda row: (-(row.confidence or 0.0), row.text))[: settings.wrong_examples]
+        ),
     )
 
 
@@ -215,7 +204,7 @@ def _neighbour(
         latency_p50_ms=None if latency is None else latency.p50_ms,
         latency_p95_ms=None if latency is None else latency.p95_ms,
         added_rss_bytes=None if cost is None else cost.added_rss_bytes,
-        note="scikit-learn" if name == FIELDWISE_NAME else "",
+        note=f"scikit-learn; the {MOST_VALUES} most frequent values of a field" if name == FIELDWISE_NAME else "",
     )
 
 

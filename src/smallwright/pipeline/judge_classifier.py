@@ -15,7 +15,6 @@ import numpy as np
 from smallwright.errors import DataError
 from smallwright.evaluate import metrics
 from smallwright.evaluate.baselines import majority_label
-from smallwright.evaluate.budget import Measurements, judge
 from smallwright.evaluate.cost import Cost, Predictions, measure_classifiers, predict
 from smallwright.evaluate.linear import LINEAR_NAME
 from smallwright.evaluate.process import Subject
@@ -23,7 +22,7 @@ from smallwright.evaluate.quality import ClassifierQuality, classifier_quality
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.facts import package_facts
-from smallwright.pipeline.report import Judged, describe_build, run_report
+from smallwright.pipeline.report import Judged, describe_build, judge_package, run_report
 from smallwright.pipeline.rows import read_labels, read_split, read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER
 from smallwright.pipeline.stage import Outcome
@@ -70,17 +69,8 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
     package = package_facts(recipe, made.package)
     own = costs["package"]
     retention = quality.retention
-    verdict = judge(
-        recipe.budget,
-        Measurements(
-            size_bytes=package.size_bytes,
-            memory_bytes=own.added_rss_bytes,
-            latency_p50_ms=own.latency.p50_ms if own.latency else None,
-            latency_p95_ms=own.latency.p95_ms if own.latency else None,
-            kept_accuracy=retention.kept if retention else None,
-            accuracy=quality.accuracy.accuracy,
-        ),
-    )
+    kept = retention.kept if retention else None
+    verdict = judge_package(recipe, package, own, accuracy=quality.accuracy.accuracy, kept=kept)
     return Report(
         **describe_build(recipe, shop, made, measure="accuracy"),
         verdict=verdict,

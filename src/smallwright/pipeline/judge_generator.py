@@ -13,7 +13,6 @@ import numpy as np
 
 from smallwright.errors import DataError
 from smallwright.evaluate.baselines import NgramScore, choose_ngram
-from smallwright.evaluate.budget import Measurements, judge
 from smallwright.evaluate.cost import Cost, generate_samples, measure_generators, score_text
 from smallwright.evaluate.metrics import LanguageScore, language_score
 from smallwright.evaluate.process import Subject
@@ -22,7 +21,7 @@ from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
 from smallwright.pipeline.measure import cut_prompt
-from smallwright.pipeline.report import Judged, describe_build, run_report
+from smallwright.pipeline.report import Judged, describe_build, judge_package, run_report
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.workshop import Workshop
@@ -51,7 +50,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator) -> Report:
     costs = _measure(recipe, made, test)
     package = package_facts(recipe, made.package)
     own = costs["package"]
-    verdict = judge(recipe.budget, Measurements(size_bytes=package.size_bytes, memory_bytes=own.added_rss_bytes))
+    verdict = judge_package(recipe, package, own)
     return Report(
         **describe_build(recipe, shop, made, measure="perplexity"),
         verdict=verdict,

@@ -36,6 +36,7 @@ Soft = tuple[np.ndarray, np.ndarray]
 
 def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
     """The rows as tokens. Pairs longer than the context cannot be learned; they are counted."""
+    context = _context(recipe)
 
     def run(folder: Path) -> Mapping[str, Any]:
         reader = open_tokenizer(tokenizer)
@@ -49,12 +50,12 @@ def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outco
             rows = read_rows(data.folder / f"{split}.jsonl")
             if recipe.answers_prompts:
                 pairs = list(_encode_pairs(reader, rows, recipe.task.prompt.form, end))
-                fitting = [pair for pair in pairs if len(pair[0]) + len(pair[1]) <= recipe.student.context]
+                fitting = [pair for pair in pairs if len(pair[0]) + len(pair[1]) <= context]
                 too_long[split] = len(pairs) - len(fitting)
                 if pairs and not fitting:
                     raise DataError(
                         f"a prompt and its completion must fit the context. Got none of {len(pairs)} in {split} with "
-                        f"student.context {recipe.student.context}. Use a longer context."
+                        f"a context of {context}. Use a longer one."
                     )
                 counts[split] = int(write_completions(folder / split, fitting, reader.size).shard.tokens.size)
             else:
@@ -65,21 +66,35 @@ def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outco
 
     settings = {}
     if recipe.answers_prompts:
-        settings = {"prompt": recipe.task.prompt.model_dump(), "context": recipe.student.context}
+        settings = {"prompt": recipe.task.prompt.model_dump(), "context": context}
     return shop.run("shards", run, settings=settings, inputs={"data": data, "tokenizer": tokenizer})
+
+
+def _context(recipe: Recipe) -> int:
+    """The most tokens that both read: the teacher, where there is one with a context of its own, and the student."""
+    if recipe.teacher is None or recipe.teacher.path is None:
+        return recipe.student.context
+    from smallwright.model import read_spec
+
+    theirs = read_spec(recipe.root / recipe.teacher.path).context
+    return theirs if recipe.student.source == "teacher" else min(theirs, recipe.student.context)
 
 
 def _encode_pairs(
     reader: Reader, rows: Sequence[Row], form: PromptForm, end: int
 ) -> Iterator[tuple[list[int], list[int]]]:
     """Exactly as the engine encodes a prompt: the prefix, then the written prompt."""
-    prefix = list(describe(reader.tokenizer, reader.roles).spec.prefix)
+    spec = describe(reader.tokenizer, reader.roles).spec
+    if spec.add_prefix_space:
+        raise DataError(
+            "a tokenizer for answers must not put a space before every text. Got one that does. Use another one."
+        )
     prompts = reader.tokenizer.encode_batch_fast(
         [write_prompt(str(row.prompt), form) for row in rows], add_special_tokens=False
     )
     answers = reader.tokenizer.encode_batch_fast([str(row.completion) for row in rows], add_special_tokens=False)
     for prompt, answer in zip(prompts, answers, strict=True):
-        yield [*prefix, *prompt.ids], [*answer.ids, end]
+        yield [*spec.prefix, *prompt.ids], [*answer.ids, end]
 
 
 def open_lessons(

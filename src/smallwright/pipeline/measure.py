@@ -1,7 +1,7 @@
 """``smallwright evaluate``: a package on rows that it was not built with.
 
 Enters: a package and rows. Leaves: plain numbers by name.
-Not here: judging against a budget or a teacher (judge_classifier.py, judge_generator.py).
+Not here: judging against a budget or a teacher (judge_*.py).
 """
 
 from __future__ import annotations
@@ -45,6 +45,11 @@ def measure_package(file: str, data: str, fields: Sequence[str] = ()) -> dict[st
     with load(file, threads=1) as package:
         kind, labels, context, schema = package.task, package.labels, package.context, package.schema
     rows = _read(Path(data), names, kind, None if schema is None else AnswerForm(schema).write)
+    if schema is not None and "prompt" not in names:
+        raise RecipeError(
+            "a package that answers prompts is measured on prompts with their answers. Got neither named. "
+            "Use --field prompt=NAME --field completion=NAME."
+        )
     if kind == "generate" and "prompt" in names:
         return _measure_answers(file, [row.row for row in rows])
     if kind == "generate":
@@ -133,8 +138,12 @@ def _measure_answers(file: str, rows: list[Row]) -> dict[str, Any]:
     score = score_answers(expected, answers.texts, whole=answers.whole)
     options = {"max_tokens": _ANSWER_TOKENS}
     subject = Subject("package", path=file, threads=1, task="answer", arguments=options, cold_starts=3)
-    some = prompts[:_LATENCY_TEXTS]
-    cost = measure_classifiers([subject], some, expected={"package": answers.texts[: len(some)]})["package"]
+    asked = zip(prompts, answers.texts, answers.scores, strict=True)
+    timed = [(prompt, text) for prompt, text, score in asked if score is not None][:_LATENCY_TEXTS]
+    if not timed:
+        raise DataError(f"a prompt must fit the package's context. Got none of {len(rows)} that does. Shorten them.")
+    expected_texts = {"package": [text for _, text in timed]}
+    cost = measure_classifiers([subject], [prompt for prompt, _ in timed], expected=expected_texts)["package"]
     return {
         "rows": len(rows),
         "exactly_right": score.exact.accuracy,

@@ -1,7 +1,7 @@
 """The report stage: what every judge does alike.
 
 Enters: finished stages and a function that judges them. Leaves: report.json and report.html in a stage's folder.
-Not here: the judgement (judge_classifier.py, judge_generator.py), the facts beside it (facts.py).
+Not here: the judgement (judge_*.py), the facts beside it (facts.py).
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from smallwright.evaluate.budget import Measurements, Verdict, judge
+from smallwright.evaluate.cost import Cost
 from smallwright.evaluate.environment import describe_machine
-from smallwright.evaluate.report import Report, read_report, write_report
+from smallwright.evaluate.report import PackageFacts, Report, read_report, write_report
 from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.facts import build_stages, compression_steps, data_summary, training_curves
 from smallwright.pipeline.generate import Generator
@@ -53,11 +55,34 @@ def run_report(
     return Judged(outcome.folder, read_report(outcome.folder / "report.json"))
 
 
+def judge_package(
+    recipe: Recipe, package: PackageFacts, cost: Cost, *, accuracy: float | None = None, kept: float | None = None
+) -> Verdict:
+    """Hold the package against the recipe's budget.
+
+    Args:
+        package, cost: the file, and what it costs on one thread.
+        accuracy: share of the test rows that it answers rightly; None where nothing is right or wrong.
+        kept: that share over the teacher's; None without a teacher.
+    """
+    return judge(
+        recipe.budget,
+        Measurements(
+            size_bytes=package.size_bytes,
+            memory_bytes=cost.added_rss_bytes,
+            latency_p50_ms=cost.latency.p50_ms if cost.latency else None,
+            latency_p95_ms=cost.latency.p95_ms if cost.latency else None,
+            kept_accuracy=kept,
+            accuracy=accuracy,
+        ),
+    )
+
+
 def describe_build(recipe: Recipe, shop: Workshop, made: Classifier | Generator, *, measure: str) -> dict[str, Any]:
     """The fields of a ``Report`` that say what was built, of what, how and where.
 
     Args:
-        measure: which number of the training metrics is drawn: ``accuracy`` (a share) or ``perplexity``.
+        measure: which number of the training metrics is drawn: ``accuracy`` or ``exact`` (shares), or ``perplexity``.
     Returns:
         Fields by name, to be given to ``Report`` together with the judgement's own.
     """

@@ -58,7 +58,7 @@ def data_stage(recipe: Recipe, shop: Workshop) -> Outcome:
 
     files = {"files": hash_inputs(input_files(recipe.data, recipe.root))}
     asked = {"data": settings, "kind": recipe.task.kind, **({} if schema is None else {"schema": schema})}
-    return shop.run("data", run, settings=asked, inputs=files)
+    return shop.run("data", run, settings=asked, inputs=files, version=2 if recipe.answers_prompts else 1)
 
 
 def prepare_rows(recipe: Recipe, folder: Path) -> DataReport:

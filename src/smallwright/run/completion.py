@@ -31,8 +31,8 @@ class Completion:
         forced: tokens that a constraint left no choice about.
         prompt_cached: tokens of the prompt that were not computed again.
         probability: that the answer is right, 0 to 1: how often answers as sure as this one were exactly right on the
-            rows that the package was calibrated on. None where it was not, where confidence was not asked for, and for
-            answers that were cut short.
+            rows that the package was calibrated on. None where it was not, where confidence was not asked for, for
+            answers that were cut short, and for others than greedy ones under the package's own schema.
     """
 
     text: str

@@ -101,6 +101,12 @@ class Options:
         return any(getattr(self, name) is not None for name in CONSTRAINTS)
 
     @property
+    def calibrated(self) -> bool:
+        """Whether answers come as those on which a package is calibrated: greedy, under its own schema."""
+        plain = self.temperature == 0 and self.repetition_penalty == 1 and not self.stops
+        return plain and not self.constrained and not self.free
+
+    @property
     def sampling(self) -> dict[str, int | float]:
         """What the engine's sampler takes."""
         names = ("max_tokens", "temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed")

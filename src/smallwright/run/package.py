@@ -194,7 +194,8 @@ class Package:
         except BaseException:
             forget(generator, numbers)
             raise
-        out = [read_result(generator.take_result(number), self._answer_calibration) for number in numbers]
+        calibration = self._answer_calibration if asked.calibrated else None
+        out = [read_result(generator.take_result(number), calibration) for number in numbers]
         return out[0] if isinstance(prompts, str) else out
 
     def stream(self, prompt: str | Sequence[int], max_tokens: int = 128, **options: Any) -> Iterator[str]:

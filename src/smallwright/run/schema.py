@@ -7,6 +7,8 @@ Not here: masks and tokens (constrain.py).
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice, product
 from typing import Any
 
 import llguidance
@@ -55,32 +57,72 @@ class AnswerForm:
 
     def write(self, value: Any) -> str | None:
         """Compact JSON with the keys in the schema's order, or None where the value does not satisfy the schema."""
-        text = json.dumps(_in_order(value, self._schema), ensure_ascii=False, separators=(",", ":"))
-        try:
-            tokens = self._bytes.tokenize_str(text)
-        except UnicodeEncodeError:  # half of a surrogate pair is no text
-            return None
-        matcher = self._matcher.deep_copy()
-        return text if matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting() else None
+        for ordered in _in_order(value, self._schema, self._schema):
+            text = json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
+            try:
+                tokens = self._bytes.tokenize_str(text)
+            except UnicodeEncodeError:  # half of a surrogate pair is no text
+                return None
+            matcher = self._matcher.deep_copy()
+            if matcher.try_consume_tokens(tokens) == len(tokens) and matcher.is_accepting():
+                return text
+        return None
 
-    def read(self, text: str) -> Any:
-        """The value that a text is, or None where it is no JSON or does not satisfy the schema."""
+    def allows(self, text: str) -> bool:
+        """Whether a text is JSON that satisfies the schema, however it is written."""
         try:
-            value = json.loads(text)
+            return self.write(json.loads(text)) is not None
         except (ValueError, RecursionError):
-            return None
-        return value if self.write(value) is not None else None
+            return False
 
 
-def _in_order(value: Any, schema: Any) -> Any:
-    """The value as the schema's grammar expects it: keys in its order, and whole numbers without a fraction."""
+_MOST_ORDERS = 64
+
+
+def _in_order(value: Any, schema: Any, root: Any, depth: int = 0) -> Iterator[Any]:
+    """The value as the schema's grammar may expect it: keys in its order, whole numbers without a fraction.
+
+    One for each choice of branches of ``anyOf`` and ``oneOf``, at most ``_MOST_ORDERS``; ``$ref`` is followed inside
+    the document.
+    """
     if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
+        yield int(value)
+    elif not isinstance(value, (dict, list)) or depth > 64:
+        yield value
+    else:
+        found = (made for branch in _branches(schema, root) for made in _parts_in_order(value, branch, root, depth))
+        yield from islice(found, _MOST_ORDERS)
+
+
+def _branches(schema: Any, root: Any) -> Iterator[dict[str, Any]]:
     known = schema if isinstance(schema, dict) else {}
+    for _ in range(8):  # a reference to a reference
+        name = known.get("$ref")
+        if not isinstance(name, str) or not name.startswith("#"):
+            break
+        known = _follow(root, name)
+    choices = [choice for key in ("anyOf", "oneOf") for choice in known.get(key, ())]
+    if not choices:
+        yield known
+    for choice in choices:
+        yield from _branches(choice, root)
+
+
+def _follow(root: Any, name: str) -> dict[str, Any]:
+    found = root
+    for part in name.lstrip("#").split("/")[1:]:
+        found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, dict) else {}
+    return found if isinstance(found, dict) else {}
+
+
+def _parts_in_order(value: Any, branch: dict[str, Any], root: Any, depth: int) -> Iterator[Any]:
     if isinstance(value, list):
-        return [_in_order(item, known.get("items", {})) for item in value]
-    if not isinstance(value, dict):
-        return value
-    parts = known.get("properties", {})
+        items = branch.get("items", {})
+        for made in product(*(list(_in_order(item, items, root, depth + 1)) for item in value)):
+            yield list(made)
+        return
+    parts = branch.get("properties", {})
     names = [*(name for name in parts if name in value), *(name for name in value if name not in parts)]
-    return {name: _in_order(value[name], parts.get(name, {})) for name in names}
+    orders = [list(_in_order(value[name], parts.get(name, {}), root, depth + 1)) for name in names]
+    for made in product(*orders):
+        yield dict(zip(names, made, strict=True))

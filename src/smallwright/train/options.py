@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from smallwright.errors import RecipeError
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 @dataclass(frozen=True)
 class LoopOptions:
@@ -75,5 +77,9 @@ def check_options(options: LoopOptions) -> None:
     for name, holds in laws.items():
         if not holds:
             raise RecipeError(f"{name} must be above 0. Got {getattr(options, name)}. Use a positive number.")
+    if options.optimizer not in OPTIMIZERS:
+        raise RecipeError(
+            f"optimizer must be one of {', '.join(OPTIMIZERS)}. Got {options.optimizer!r}. Use one of these."
+        )
     if not 0 <= options.warmup_fraction <= 1:
         raise RecipeError(f"warmup_fraction must be from 0 to 1. Got {options.warmup_fraction}. Use 0.1.")

@@ -249,14 +249,16 @@ def confusions(quality: ClassifierQuality) -> Markup | None:
 
 def wrong_answers(answers: Sequence[WrongAnswer], score: Accuracy) -> Markup | None:
     """Wrong answers, the surest first."""
-    rows = [
-        [element("span", f"“{row.text}”"), row.expected, row.predicted, numbers.percent(row.confidence, 0)]
-        for row in answers
-    ]
+    rows = [[element("span", f"“{row.text}”"), row.expected, row.predicted, _sureness(row)] for row in answers]
     wrong = score.rows - score.correct
-    hint = f"{numbers.count(wrong)} of {numbers.count(score.rows)} test rows; those it was surest of first."
+    order = "; those it was surest of first" if any(row.confidence is not None for row in answers) else ""
+    hint = f"{numbers.count(wrong)} of {numbers.count(score.rows)} test rows{order}."
     shown = table(["Said", "Meant", "Answered", "Confidence"], rows, class_="text stack") if rows else None
     return section("What it gets wrong", hint, element("div", shown, class_="tall") if shown else None)
+
+
+def _sureness(row: WrongAnswer) -> str:
+    return "–" if row.confidence is None else numbers.percent(row.confidence, 0)
 
 
 def out_of_scope(quality: ClassifierQuality) -> Markup | None:
