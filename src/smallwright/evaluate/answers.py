@@ -17,6 +17,7 @@ from smallwright.evaluate.calibration import Calibration
 from smallwright.evaluate.comparison import Comparison
 from smallwright.evaluate.metrics import Accuracy, accuracy
 from smallwright.evaluate.quality import WrongAnswer
+from smallwright.run.schema import write_whole
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,6 @@ def _spell(value: Any) -> str:
 
 
 def _whole(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
     if isinstance(value, list):
         return [_whole(part) for part in value]
-    return {name: _whole(part) for name, part in value.items()} if isinstance(value, dict) else value
+    return {name: _whole(part) for name, part in value.items()} if isinstance(value, dict) else write_whole(value)

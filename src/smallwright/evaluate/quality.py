@@ -169,4 +169,9 @@ def _wrong(
     """The surest mistakes first: those are the ones that hurt."""
     rows = zip(texts, expected, predicted, confidence.tolist(), strict=True)
     wrong = [WrongAnswer(text, want, got, sure) for text, want, got, sure in rows if want != got]
+    return surest_first(wrong, count)
+
+
+def surest_first(wrong: Sequence[WrongAnswer], count: int) -> tuple[WrongAnswer, ...]:
+    """At most ``count`` wrong answers, those that the system was surest of first."""
     return tuple(sorted(wrong, key=lambda row: (-(row.confidence or 0.0), row.text))[:count])

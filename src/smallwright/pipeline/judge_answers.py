@@ -20,11 +20,19 @@ from smallwright.evaluate.cost import Answers, Cost, answer_prompts, measure_cla
 from smallwright.evaluate.fieldwise import FIELDWISE_NAME, MOST_VALUES, fit_fieldwise
 from smallwright.evaluate.linear import read_pickle
 from smallwright.evaluate.process import Subject
-from smallwright.evaluate.quality import WrongAnswer
+from smallwright.evaluate.quality import WrongAnswer, surest_first
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
-from smallwright.pipeline.report import Judged, describe_build, judge_package, run_report
+from smallwright.pipeline.report import (
+    QUANTIZED,
+    Judged,
+    describe_build,
+    judge_package,
+    make_neighbour,
+    run_report,
+    warn_of_simple,
+)
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.stage import Outcome
@@ -32,7 +40,7 @@ from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run.schema import AnswerForm
 
-QUANTIZED, FREE = "teacher, quantised in our engine", "the same file, schema not enforced"
+FREE = "the same file, schema not enforced"
 FIELDWISE_FILE = "fieldwise.pickle"
 
 
@@ -136,7 +144,8 @@ def _measure(
         target = "smallwright.evaluate.fieldwise:open_fieldwise"
         subjects.append(Subject(FIELDWISE_NAME, target=target, arguments=arguments))
         expected[FIELDWISE_NAME] = heard.others[FIELDWISE_NAME].texts
-    fits = [index for index, score in enumerate(heard.package.scores) if score is not None]
+    everyone = list(_by_name(recipe, heard).values())  # a teacher's context may be shorter
+    fits = [index for index in range(len(rows)) if all(answers.scores[index] is not None for answers in everyone)]
     timed = fits[: recipe.evaluate.max_latency_texts]
     if not timed:
         raise DataError("a test prompt must fit the context. Got none that does. Use a longer student.context.")
@@ -180,9 +189,7 @@ def _quality(recipe: Recipe, rows: Sequence[Row], heard: _Heard, scores: Mapping
             )
             for name, answers in heard.others.items()
         ),
-        wrong_answers=tuple(
-            sorted(wrong, key=lambda row: (-(row.confidence or 0.0), row.text))[: settings.wrong_examples]
-        ),
+        wrong_answers=surest_first(wrong, settings.wrong_examples),
     )
 
 
@@ -192,31 +199,20 @@ def _neighbour(
     kinds = {recipe.name: "package", FREE: "free", QUANTIZED: "teacher_quantized", FIELDWISE_NAME: "fieldwise"}
     files = {recipe.name: made.package, QUANTIZED: made.teacher_package, FIELDWISE_NAME: baseline}
     cost, file = costs.get("package" if name == recipe.name else name), files.get(name)
-    latency = None if cost is None else cost.latency
-    return Neighbour(
-        name=name,
-        kind=kinds[name],
-        accuracy=score.exact.accuracy,
-        accuracy_low=score.exact.low,
-        accuracy_high=score.exact.high,
+    return make_neighbour(
+        name,
+        kinds[name],
+        score.exact,
+        cost,
+        None if file is None else file.facts["size_bytes"],
         field_f1=score.field_f1,
-        size_bytes=None if file is None else file.facts["size_bytes"],
-        latency_p50_ms=None if latency is None else latency.p50_ms,
-        latency_p95_ms=None if latency is None else latency.p95_ms,
-        added_rss_bytes=None if cost is None else cost.added_rss_bytes,
         note=f"scikit-learn; the {MOST_VALUES} most frequent values of a field" if name == FIELDWISE_NAME else "",
     )
 
 
 def _warn(made: Generator, quality: AnswerQuality) -> tuple[str, ...]:
     """What takes the shine off the numbers, said where they stand."""
-    notes = []
-    simple = next((found for found in quality.comparisons if found.against == FIELDWISE_NAME), None)
-    if simple is not None and simple.high < 0:
-        notes.append(
-            f"The simple baseline is better: {FIELDWISE_NAME} answers {-simple.difference:.1%} more test rows exactly "
-            "right, beyond the 95% interval. Unless size or latency decide, ship that, or train longer."
-        )
+    notes = warn_of_simple(quality.comparisons, FIELDWISE_NAME)
     free = next((found for found in quality.comparisons if found.against == FREE), None)
     if free is not None and free.high < 0:
         notes.append(

@@ -22,7 +22,15 @@ from smallwright.evaluate.quality import ClassifierQuality, classifier_quality
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.facts import package_facts
-from smallwright.pipeline.report import Judged, describe_build, judge_package, run_report
+from smallwright.pipeline.report import (
+    QUANTIZED,
+    Judged,
+    describe_build,
+    judge_package,
+    make_neighbour,
+    run_report,
+    warn_of_simple,
+)
 from smallwright.pipeline.rows import read_labels, read_split, read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER
 from smallwright.pipeline.stage import Outcome
@@ -30,7 +38,7 @@ from smallwright.pipeline.teach import LINEAR_ANSWERS, LINEAR_FILE
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 
-TEACHER, QUANTIZED, MAJORITY = "teacher (PyTorch)", "teacher, quantised in our engine", "majority class"
+TEACHER, MAJORITY = "teacher (PyTorch)", "majority class"
 
 
 @dataclass(frozen=True)
@@ -193,19 +201,8 @@ def _neighbours(
         name: str, kind: str, predicted: Sequence[str], cost: Cost | None, size_bytes: int | None, note: str = ""
     ) -> Neighbour:
         found = metrics.accuracy(expected, predicted)
-        latency = None if cost is None else cost.latency
-        return Neighbour(
-            name=name,
-            kind=kind,
-            accuracy=found.accuracy,
-            accuracy_low=found.low,
-            accuracy_high=found.high,
-            macro_f1=metrics.macro_f1(expected, predicted),
-            size_bytes=size_bytes,
-            latency_p50_ms=None if latency is None else latency.p50_ms,
-            latency_p95_ms=None if latency is None else latency.p95_ms,
-            added_rss_bytes=None if cost is None else cost.added_rss_bytes,
-            note=note,
+        return make_neighbour(
+            name, kind, found, cost, size_bytes, macro_f1=metrics.macro_f1(expected, predicted), note=note
         )
 
     lines = [
@@ -226,13 +223,7 @@ def _neighbours(
 
 def _warn(quality: ClassifierQuality, answers: _Answers, expected: Sequence[str]) -> tuple[str, ...]:
     """What takes the shine off the numbers, said where they stand."""
-    notes = []
-    linear = next((found for found in quality.comparisons if found.against == LINEAR_NAME), None)
-    if linear is not None and linear.high < 0:
-        notes.append(
-            f"The simple baseline is better: {LINEAR_NAME} answers {-linear.difference:.1%} more test rows rightly,"
-            " beyond the 95% interval. Unless size or latency decide, ship that, or train longer."
-        )
+    notes = warn_of_simple(quality.comparisons, LINEAR_NAME)
     if answers.teacher is not None and answers.linear is not None:
         teacher, simple = (metrics.accuracy(expected, labels) for labels in (answers.teacher, answers.linear))
         if teacher.accuracy <= simple.high:

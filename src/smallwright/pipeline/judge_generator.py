@@ -21,14 +21,12 @@ from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
 from smallwright.pipeline.measure import cut_prompt
-from smallwright.pipeline.report import Judged, describe_build, judge_package, run_report
+from smallwright.pipeline.report import QUANTIZED, Judged, describe_build, judge_package, run_report
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run import load
-
-QUANTIZED = "teacher, quantised in our engine"
 
 
 def judge_generator(recipe: Recipe, shop: Workshop, made: Generator) -> Judged:

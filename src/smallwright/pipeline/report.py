@@ -6,22 +6,26 @@ Not here: the judgement (judge_*.py), the facts beside it (facts.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from smallwright.evaluate.budget import Measurements, Verdict, judge
+from smallwright.evaluate.comparison import Comparison
 from smallwright.evaluate.cost import Cost
 from smallwright.evaluate.environment import describe_machine
-from smallwright.evaluate.report import PackageFacts, Report, read_report, write_report
+from smallwright.evaluate.metrics import Accuracy
+from smallwright.evaluate.report import Neighbour, PackageFacts, Report, read_report, write_report
 from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.facts import build_stages, compression_steps, data_summary, training_curves
 from smallwright.pipeline.generate import Generator
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+
+QUANTIZED = "teacher, quantised in our engine"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,46 @@ def judge_package(
             accuracy=accuracy,
         ),
     )
+
+
+def make_neighbour(
+    name: str,
+    kind: str,
+    score: Accuracy,
+    cost: Cost | None,
+    size_bytes: int | None,
+    *,
+    macro_f1: float | None = None,
+    field_f1: float | None = None,
+    note: str = "",
+) -> Neighbour:
+    """One line of the table, of a system that answers rightly or not; ``cost`` None: it was not timed."""
+    latency = None if cost is None else cost.latency
+    return Neighbour(
+        name=name,
+        kind=kind,
+        accuracy=score.accuracy,
+        accuracy_low=score.low,
+        accuracy_high=score.high,
+        macro_f1=macro_f1,
+        size_bytes=size_bytes,
+        latency_p50_ms=None if latency is None else latency.p50_ms,
+        latency_p95_ms=None if latency is None else latency.p95_ms,
+        added_rss_bytes=None if cost is None else cost.added_rss_bytes,
+        note=note,
+        field_f1=field_f1,
+    )
+
+
+def warn_of_simple(comparisons: Sequence[Comparison], name: str) -> list[str]:
+    """A note, where the simple neighbour of that name is better beyond chance."""
+    simple = next((found for found in comparisons if found.against == name), None)
+    if simple is None or simple.high >= 0:
+        return []
+    return [
+        f"The simple baseline is better: {name} answers {-simple.difference:.1%} more test rows rightly, beyond the "
+        "95% interval. Unless size or latency decide, ship that, or train longer."
+    ]
 
 
 def describe_build(recipe: Recipe, shop: Workshop, made: Classifier | Generator, *, measure: str) -> dict[str, Any]:

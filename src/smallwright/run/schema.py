@@ -76,6 +76,11 @@ class AnswerForm:
             return False
 
 
+def write_whole(value: Any) -> Any:
+    """A number without a fraction as an int, where a float holds it exactly; any other value as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else value
+
+
 _MOST_ORDERS = 64
 
 
@@ -85,10 +90,8 @@ def _in_order(value: Any, schema: Any, root: Any, depth: int = 0) -> Iterator[An
     One for each choice of branches of ``anyOf`` and ``oneOf``, at most ``_MOST_ORDERS``; ``$ref`` is followed inside
     the document.
     """
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        yield int(value)
-    elif not isinstance(value, (dict, list)) or depth > 64:
-        yield value
+    if not isinstance(value, (dict, list)) or depth > 64:
+        yield write_whole(value)
     else:
         found = (made for branch in _branches(schema, root) for made in _parts_in_order(value, branch, root, depth))
         yield from islice(found, _MOST_ORDERS)
