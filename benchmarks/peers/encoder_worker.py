@@ -17,12 +17,17 @@ Texts = list[list[int]]
 Answer = Callable[[], Sequence[Sequence[float]]]
 
 
-def open_ours(path: str, threads: int, texts: Texts) -> Answer:
+def open_ours(path: str, threads: int, texts: Texts, *, activation_bits: int = 8) -> Answer:
     """Our engine through its Python client."""
     from smallwright.run import load
 
-    package = load(path, threads=threads)
+    package = load(path, threads=threads, activation_bits=activation_bits)
     return lambda: package.classify_tokens(texts)
+
+
+def open_ours_bf16(path: str, threads: int, texts: Texts) -> Answer:
+    """The same for many texts together on a processor with AMX."""
+    return open_ours(path, threads, texts, activation_bits=16)
 
 
 def open_onnxruntime(path: str, threads: int, texts: Texts) -> Answer:
@@ -72,6 +77,7 @@ def _inputs(texts: Texts) -> dict[str, Any]:
 
 OPEN = {
     "ours": open_ours,
+    "ours_bf16": open_ours_bf16,
     "onnxruntime": open_onnxruntime,
     "openvino": open_openvino,
     "openvino_fixed": open_openvino_fixed,

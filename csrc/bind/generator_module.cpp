@@ -191,6 +191,8 @@ void bind_generator(nb::module_& m) {
             }, "One pass for all texts that grow; False when nothing is left to do.")
         .def("run", &run, "Steps until nothing is left to do.")
         .def("take_result", &take_result, nb::arg("number"))
+        .def("ended", [](Generator& self) { Busy busy(self.session()); return self.generator->ended(); },
+             "Numbers of the texts whose results nobody has taken yet.")
         .def("cancel", [](Generator& self, size_t number) { self.generator->cancel(number); }, nb::arg("number"))
         .def("remember", [](Generator& self, const std::vector<int32_t>& beginning) {
                 Busy busy(self.session());

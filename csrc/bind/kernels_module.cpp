@@ -111,8 +111,23 @@ nb::object read_rows(const std::string& type, const Bytes& data, int64_t row_cou
     return rows((size_t)row_count, (size_t)columns, std::move(y));
 }
 
+std::vector<std::string> rounding() {
+    std::vector<std::string> names;
+    for (const std::string& name : available())
+        if (kernels(name).rounded_products) names.push_back(name);
+    return names;
+}
+
+// Tiles of the rows rounded to bf16, as kernels.h has them.
+sw::Buffer make_tiles(const sw::Kernels& k, const FloatRows& x) {
+    const size_t n = x.shape(0), cols = x.shape(1);
+    sw::Buffer tiles((n + 15) / 16 * 16 * cols * sizeof(uint16_t));
+    for (size_t t = 0; t < n; ++t) k.to_tiles(x.data() + t * cols, cols, tiles.as<uint16_t>() + t / 16 * 16 * cols + t % 16 * sw::kBlock);
+    return tiles;
+}
+
 nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, const std::optional<Floats>& bias,
-                   const std::optional<FloatRows>& add) {
+                   const std::optional<FloatRows>& add, bool rounded) {
     const sw::Kernels& k = kernels(isa);
     const size_t n = x.shape(0), cols = x.shape(1), out_rows = (size_t)w.matrix.rows();
     need(cols == (size_t)w.matrix.cols(), "x must have as many columns as the matrix.");
@@ -126,7 +141,13 @@ nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, 
     std::vector<int8_t> q;
     std::vector<float> scale;
     std::vector<int32_t> offset, half;
-    if (w.matrix.quantized()) {
+    sw::Buffer tiles;
+    if (rounded) {
+        need(k.rounded_products && w.matrix.quantized(), "only some instruction sets round rows, for quantised weights.");
+        tiles = make_tiles(k, x);
+        in.bf16 = tiles.as<uint16_t>();
+        in.q_stride = cols;
+    } else if (w.matrix.quantized()) {
         const size_t stride = cols + 2 * sw::kBlock;   // as in a pass, where other matrices are wider
         const size_t readable = (n + 15) / 16 * 16 * stride;
         q.assign(readable, 77);
@@ -215,12 +236,14 @@ nb::object read_row(const Packed& w, int row) {
 
 void bind_kernels(nb::module_& m) {
     m.def("available", &available, "Names of the instruction sets that run here.");
+    m.def("rounding", &rounding, "Those that multiply rows rounded to bf16.");
     nb::class_<Packed>(m, "Packed").def(nb::init<const std::string&, const Bytes&, int64_t, int64_t, bool>(), nb::arg("type"),
                                         nb::arg("data"), nb::arg("rows"), nb::arg("cols"), nb::arg("in_place") = false)
         .def("read_row", &read_row, nb::arg("row"));
     m.def("read_blocks", &read_blocks, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));
     m.def("read_rows", &read_rows, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));
-    m.def("product", &product, nb::arg("isa"), nb::arg("w"), nb::arg("x"), nb::arg("bias") = nb::none(), nb::arg("add") = nb::none());
+    m.def("product", &product, nb::arg("isa"), nb::arg("w"), nb::arg("x"), nb::arg("bias") = nb::none(), nb::arg("add") = nb::none(),
+          nb::arg("rounded") = false);
     m.def("quantize", &quantize, nb::arg("isa"), nb::arg("x"));
     m.def("map", &map, nb::arg("isa"), nb::arg("name"), nb::arg("x"));
     m.def("norm", &norm, nb::arg("isa"), nb::arg("x"), nb::arg("weight"), nb::arg("bias"), nb::arg("epsilon"));

@@ -174,10 +174,10 @@ NB_MODULE(_engine, m) {
     m.def("open", &open_model, nb::arg("path"), nb::arg("in_place") = false);
 
     nb::class_<Session>(m, "Session")
-        .def("__init__", [](Session* self, std::shared_ptr<Model> model, int threads, int kv_bits) {
-                auto session = std::make_unique<sw::Session>(*model->model, threads, kv_bits);
+        .def("__init__", [](Session* self, std::shared_ptr<Model> model, int threads, int kv_bits, int activation_bits) {
+                auto session = std::make_unique<sw::Session>(*model->model, threads, kv_bits, activation_bits);
                 new (self) Session{std::move(model), std::move(session), false};
-            }, nb::arg("model"), nb::arg("threads") = 0, nb::arg("kv_bits") = 8)
+            }, nb::arg("model"), nb::arg("threads") = 0, nb::arg("kv_bits") = 8, nb::arg("activation_bits") = 8)
         .def("classify_texts", &classify_texts, nb::arg("texts"), "((N, C) float32 logits, list of bool: cut to the context)")
         .def("classify_tokens", &classify_tokens, nb::arg("tokens"), nb::arg("offsets"))
         .def("append", &append, nb::arg("tokens"), nb::arg("all_rows") = false)

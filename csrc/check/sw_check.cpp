@@ -199,6 +199,9 @@ void Check::check_functions(Random& random, size_t n) {
         compare("rms_norm", y, [&](const Kernels& k, Floats& to) { k.rms_norm(in.data(), weight.data(), n, 1e-6f, to.data()); });
         compare("layer_norm", y, [&](const Kernels& k, Floats& to) { k.layer_norm(in.data(), weight.data(), bias.data(), n, 1e-6f, to.data()); });
     }
+    const size_t present = (size_t)random.from(1, 16);
+    const Floats rows = random.numbers(present * (n + 3));
+    compare("interleave", Floats(n * 16), [&](const Kernels& k, Floats& to) { k.interleave(rows.data(), n + 3, present, n, to.data()); });
     if (n % 2) return;
     compare("rotate_halves", x, [&](const Kernels& k, Floats& to) { k.rotate_halves(to.data(), weight.data(), bias.data(), n / 2); });
     compare("rotate_pairs", x, [&](const Kernels& k, Floats& to) { k.rotate_pairs(to.data(), weight.data(), bias.data(), n / 2); });

@@ -167,6 +167,8 @@ private:
     KeyValues& cache(int layer, const Sequence& sequence);
     void reserve_forgotten(const Pass& pass, int layer);
     void store_head(const Operation& op, Pass& pass, size_t row, int head);
+    void store_text(const Operation& op, Pass& pass, const Sequence& sequence, int head);
+    float* turn_key(const LayerSpec& s, const Operation& op, Pass& pass, size_t row, int head);
     void make_tiles(const LayerSpec& s, const Pass& pass);
     void answer(const Operation& op, Pass& pass, const Tile& tile, const Scratch& scratch);
     void cap(const Kernels& kernels, float* scores, size_t n, float softcap) const;
@@ -204,21 +206,45 @@ void Attention::store(const Operation& op, Pass& pass) {
     store_late_ = pass.rows == pass.sequences.size() && s.heads / s.key_value_heads <= kTileRows && pass.keep.size() == pass.rows;
     reserve_forgotten(pass, op.layer);
     if (store_late_) return;
+    if (!pass.sequences.back().state) {
+        pass.run_even((int)pass.sequences.size() * s.key_value_heads, [&](int begin, int end, int) {
+            for (int i = begin; i < end; ++i) store_text(op, pass, pass.sequences[(size_t)(i / s.key_value_heads)], i % s.key_value_heads);
+        });
+        return;
+    }
     pass.run_even((int)pass.rows * s.key_value_heads, [&](int begin, int end, int) {
         for (int i = begin; i < end; ++i) store_head(op, pass, (size_t)(i / s.key_value_heads), i % s.key_value_heads);
     });
 }
 
-// The key and the value of one row and one head: normalised, rotated, stored.
+// The key of one row and one head, normalised and rotated.
+float* Attention::turn_key(const LayerSpec& s, const Operation& op, Pass& pass, size_t row, int head) {
+    float* const key = pass.slot(Slot::k) + row * pass.stride(Slot::k) + (size_t)(head * s.head_width);
+    if (s.qk_norm) pass.kernels.rms_norm(key, weights_.layers[(size_t)op.layer].k_norm.data(), (size_t)s.head_width, spec_.epsilon, key);
+    rotary_.turn(pass.kernels, s, key, pass.positions[row]);
+    return key;
+}
+
 void Attention::store_head(const Operation& op, Pass& pass, size_t row, int head) {
     const LayerSpec& s = spec_.layers[(size_t)op.layer];
-    const int width = s.head_width, position = pass.positions[row];
-    float* key = pass.slot(Slot::k) + row * pass.stride(Slot::k) + (size_t)head * width;
-    const float* value = pass.slot(Slot::v) + row * pass.stride(Slot::v) + (size_t)head * width;
-    if (s.qk_norm) pass.kernels.rms_norm(key, weights_.layers[(size_t)op.layer].k_norm.data(), (size_t)width, spec_.epsilon, key);
-    rotary_.turn(pass.kernels, s, key, position);
+    const float* const key = turn_key(s, op, pass, row, head);
+    const float* const value = pass.slot(Slot::v) + row * pass.stride(Slot::v) + (size_t)(head * s.head_width);
     const Sequence& sequence = pass.sequences[(size_t)pass.owner[row]];
-    cache(op.layer, sequence).store(pass.kernels, head, sequence.start + (size_t)position, key, value);
+    cache(op.layer, sequence).store(pass.kernels, head, sequence.start + (size_t)pass.positions[row], key, value);
+}
+
+// All rows of a whole text.
+void Attention::store_text(const Operation& op, Pass& pass, const Sequence& sequence, int head) {
+    const LayerSpec& s = spec_.layers[(size_t)op.layer];
+    KeyValues& keys_values = cache(op.layer, sequence);
+    const float* const values = pass.slot(Slot::v) + sequence.row * pass.stride(Slot::v) + (size_t)(head * s.head_width);
+    for (size_t begin = 0; begin < sequence.rows; begin += kPanel) {
+        const size_t tokens = std::min<size_t>(kPanel, sequence.rows - begin);
+        for (size_t i = 0; i < tokens; ++i) turn_key(s, op, pass, sequence.row + begin + i, head);
+        const float* const keys = pass.slot(Slot::k) + (sequence.row + begin) * pass.stride(Slot::k) + (size_t)(head * s.head_width);
+        keys_values.store_panel(pass.kernels, head, sequence.start + begin, tokens, keys, pass.stride(Slot::k),
+                                values + begin * pass.stride(Slot::v), pass.stride(Slot::v));
+    }
 }
 
 void Attention::make_tiles(const LayerSpec& s, const Pass& pass) {

@@ -12,13 +12,19 @@ constexpr size_t kRoom = 64;         // tokens: panels of keys, blocks of values
 constexpr int kMostWidth = 1024;     // of a head; the description is checked against it
 constexpr uint16_t kOne = 0x3c00;    // f16
 
+// A value's numbers, 16 of them in each panel.
+template <class Value>
+void scatter_value(uint8_t* value_panels, size_t value_stride, int width, size_t position, const Value* value) {
+    for (int d = 0; d < width; d += kPanel)
+        std::memcpy(value_panels + (size_t)(d / kPanel) * value_stride + position * kPanel * sizeof(Value), value + d,
+                    (size_t)std::min(kPanel, width - d) * sizeof(Value));
+}
+
 template <class Value>
 void scatter(uint8_t* key_panel, uint8_t* value_panels, size_t value_stride, int width, size_t position, const Value* key, const Value* value) {
     Value* const keys = reinterpret_cast<Value*>(key_panel) + position % kPanel;
     for (int d = 0; d < width; ++d) keys[(size_t)d * kPanel] = key[d];
-    for (int d = 0; d < width; d += kPanel)
-        std::memcpy(value_panels + (size_t)(d / kPanel) * value_stride + position * kPanel * sizeof(Value), value + d,
-                    (size_t)std::min(kPanel, width - d) * sizeof(Value));
+    scatter_value(value_panels, value_stride, width, position, value);
 }
 
 // Codes in [-127, 127] of numbers that share one scale, which is returned; not finite when one of them is not.
@@ -112,6 +118,15 @@ void KeyValues::store(const Kernels& kernels, int head, size_t position, const f
     kernels.to_half(key, half_key, (size_t)width_);
     kernels.to_half(value, half_value, (size_t)width_);
     scatter(key_panel, value_begin, stride, width_, position, half_key, half_value);
+}
+
+void KeyValues::store_panel(const Kernels& kernels, int head, size_t first, size_t tokens, const float* keys, size_t key_stride,
+                            const float* values, size_t value_stride) {
+    uint8_t* const panel = keys_.as() + ((size_t)head * capacity_ + first) / kPanel * key_panel_bytes();
+    kernels.interleave(keys, key_stride, tokens, (size_t)width_, reinterpret_cast<float*>(panel));
+    const size_t stride = value_panel_bytes();
+    uint8_t* const value_begin = values_.as() + (size_t)head * value_panels() * stride;
+    for (size_t i = 0; i < tokens; ++i) scatter_value(value_begin, stride, width_, first + i, values + i * value_stride);
 }
 
 void KeyValues::store_codes(const Kernels& kernels, int head, size_t position, const float* key, const float* value) {

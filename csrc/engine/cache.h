@@ -30,6 +30,9 @@ public:
     bool fits(int heads, int width) const { return heads == heads_ && width == width_; }
 
     void store(const Kernels& kernels, int head, size_t position, const float* key, const float* value);
+    // The same of up to 16 tokens, the first at a multiple of 16 and their rows so many floats apart; with 32 bits only.
+    void store_panel(const Kernels& kernels, int head, size_t first, size_t tokens, const float* keys, size_t key_stride,
+                     const float* values, size_t value_stride);
     // Tokens [first, first + length) of a head; first is a multiple of 16 (and 0 with 8 bits).
     Matrix keys(int head, size_t first, size_t length) const;
     Matrix values(int head, size_t first, size_t length) const;

@@ -130,6 +130,16 @@ sw_status sw_session_open(const sw_model* model, int32_t threads, int32_t kv_bit
     });
 }
 
+sw_status sw_session_open_with(const sw_model* model, const sw_session_options* options, sw_session** out) {
+    return guarded([&] {
+        need(model && out, "sw_session_open_with needs a model and a place for the session. Got NULL.");
+        *out = nullptr;
+        const sw_session_options asked = options ? *options : sw_session_options{};
+        const auto bits = [](int32_t value) { return value ? value : 8; };
+        *out = new sw_session{{*model->model, asked.threads, bits(asked.kv_bits), bits(asked.activation_bits)}};
+    });
+}
+
 void sw_session_close(sw_session* session) { delete session; }
 
 sw_status sw_classify(sw_session* session, const char* const* texts, const size_t* text_bytes, size_t count, float* logits,

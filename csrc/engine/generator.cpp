@@ -345,6 +345,12 @@ Result Generator::take_result(size_t number) {
     return result;
 }
 
+std::vector<size_t> Generator::ended() const {
+    std::vector<size_t> numbers;
+    for (const auto& [number, result] : ended_) numbers.push_back(number);
+    return numbers;
+}
+
 void Generator::cancel(size_t number) {
     for (std::list<Text>* texts : {&waiting_, &growing_})
         for (Text& text : *texts)

@@ -73,6 +73,7 @@ public:
     bool step();
     // Of a request that has ended; it is forgotten. Throws Error kind "bad_argument" for one that has not.
     Result take_result(size_t number);
+    std::vector<size_t> ended() const;   // numbers of the texts whose results nobody has taken yet
     void cancel(size_t number);
     // A request and its result, and those of all that were queued before. Throws as submit.
     Result run(Request request);

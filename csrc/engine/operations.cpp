@@ -115,11 +115,15 @@ void feed_columns(const Operation& op, Pass& pass, int panel_begin, int panel_en
     };
     multiply(weights.up, up, up_stride);
     if (s.gated) multiply(weights.gate, gate, wide);
+    const auto activate = [&](float* x, float* gates, size_t count) {
+        pass.kernels.activate[(int)op.activation](s.gated ? gates : x, count);
+        if (s.gated) pass.kernels.multiply(x, gates, count);
+    };
+    const bool together = keeps && columns == wide;   // few columns of many rows, one row after the other
+    if (together) activate(up, gate, (size_t)rows * wide);
     for (int row = 0; row < rows; ++row) {
         float* const x = up + (size_t)row * up_stride;
-        float* const activated = s.gated ? gate + (size_t)row * wide : x;
-        pass.kernels.activate[(int)op.activation](activated, columns);
-        if (s.gated) pass.kernels.multiply(x, activated, columns);
+        if (!together) activate(x, gate + (size_t)row * wide, columns);
         if (keeps) pass.quantize_row(op.out, x, (size_t)row, from, columns);
     }
 }

@@ -5,7 +5,15 @@
 
 namespace sw {
 
-Pass::Pass(const Model& m, int thread_count) : model(m), kernels(m.kernels()), threads(thread_count) {
+namespace {
+
+constexpr size_t kTileRows = 16, kTile = kTileRows * kBlock;   // of numbers that are rounded: kernels.h
+
+uint16_t* tile_row(uint16_t* tiles, size_t width, size_t row) { return tiles + row / kTileRows * kTileRows * width + row % kTileRows * kBlock; }
+
+}  // namespace
+
+Pass::Pass(const Model& m, int thread_count, bool rounds) : model(m), kernels(m.kernels()), threads(thread_count), rounds_(rounds) {
     scratch_.resize((size_t)threads.count());
 }
 
@@ -50,17 +58,19 @@ void Pass::prepare() {
         at_slot[i] = place(i == (int)Slot::logits ? 0 : capacity * plan.widths[i] * sizeof(float));
     for (int i = 0; i < (int)Codes::count; ++i) {
         const size_t width = plan.code_widths[i];
-        at_codes[i][0] = place(capacity * width);
-        for (int part = 1; part < 4; ++part) at_codes[i][part] = place(capacity * (width / kBlock) * sizeof(float));
+        at_codes[i][0] = place(capacity * width * (rounds_ ? sizeof(uint16_t) : 1));
+        for (int part = 1; part < 4; ++part) at_codes[i][part] = place(rounds_ ? 0 : capacity * (width / kBlock) * sizeof(float));
     }
     row_capacity_ = 0;
     arena_ = Buffer();
     arena_ = Buffer(total);
     uint8_t* const base = arena_.as();
     for (int i = 0; i < (int)Slot::count; ++i) slots_[i] = reinterpret_cast<float*>(base + at_slot[i]);
-    for (int i = 0; i < (int)Codes::count; ++i)
-        codes_[i] = {reinterpret_cast<int8_t*>(base + at_codes[i][0]), reinterpret_cast<float*>(base + at_codes[i][1]),
-                     reinterpret_cast<int32_t*>(base + at_codes[i][2]), reinterpret_cast<int32_t*>(base + at_codes[i][3])};
+    for (int i = 0; i < (int)Codes::count; ++i) {
+        if (rounds_) codes_[i].bf16 = reinterpret_cast<uint16_t*>(base + at_codes[i][0]);
+        else codes_[i] = {reinterpret_cast<int8_t*>(base + at_codes[i][0]), nullptr, reinterpret_cast<float*>(base + at_codes[i][1]),
+                          reinterpret_cast<int32_t*>(base + at_codes[i][2]), reinterpret_cast<int32_t*>(base + at_codes[i][3])};
+    }
     row_capacity_ = capacity;
 }
 
@@ -76,6 +86,7 @@ Rows Pass::rows_of(Slot from, Codes codes) const {
     if (codes == Codes::none) return out;
     const CodeRows& c = codes_[(int)codes];
     out.q = c.q;
+    out.bf16 = c.bf16;
     out.scale = c.scale;
     out.offset = c.offset;
     out.half = c.half;
@@ -86,6 +97,7 @@ Rows Pass::rows_of(Slot from, Codes codes) const {
 void Pass::quantize_row(Codes codes, const float* x, size_t row, size_t begin, size_t count) {
     const size_t width = (size_t)model.plan().code_widths[(int)codes], block = row * (width / kBlock) + begin / kBlock;
     const CodeRows& c = codes_[(int)codes];
+    if (c.bf16) return kernels.to_tiles(x, count, tile_row(c.bf16, width, row) + begin / kBlock * kTile);
     kernels.quantize(x, count, c.q + row * width + begin, c.scale + block, c.offset + block, c.half + block);
 }
 
@@ -98,6 +110,11 @@ void Pass::move_row(Codes codes, size_t from, size_t to) {
     const size_t width = (size_t)model.plan().code_widths[(int)codes], blocks = width / kBlock;
     const CodeRows& c = codes_[(int)codes];
     if (width == 0) return;
+    if (c.bf16) {
+        for (size_t b = 0; b < blocks; ++b)
+            std::memcpy(tile_row(c.bf16, width, to) + b * kTile, tile_row(c.bf16, width, from) + b * kTile, kBlock * sizeof(uint16_t));
+        return;
+    }
     std::memcpy(c.q + to * width, c.q + from * width, width);
     std::memcpy(c.scale + to * blocks, c.scale + from * blocks, blocks * sizeof(float));
     std::memcpy(c.offset + to * blocks, c.offset + from * blocks, blocks * sizeof(int32_t));

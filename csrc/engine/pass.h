@@ -26,7 +26,8 @@ struct Sequence {
 
 class Pass {
 public:
-    Pass(const Model& model, int threads);
+    // rounds: quantised weights are multiplied by rows rounded to bf16 (kernels.h: rounded_products).
+    Pass(const Model& model, int threads, bool rounds);
 
     const Model& model;
     const Kernels& kernels;
@@ -72,9 +73,11 @@ public:
 private:
     struct CodeRows {
         int8_t* q = nullptr;
+        uint16_t* bf16 = nullptr;   // instead, where the plan rounds
         float* scale = nullptr;
         int32_t *offset = nullptr, *half = nullptr;
     };
+    const bool rounds_;
     size_t row_capacity_ = 0;
     Buffer arena_;
     float* slots_[(int)Slot::count] = {};

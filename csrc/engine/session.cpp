@@ -22,6 +22,18 @@ Mixers make_mixers(const Model& model, int threads, int kv_bits) {
     return mixers;
 }
 
+// Whether rows are rounded to bf16. A text that is continued must get the bits that it would get in one pass, and a pass
+// of one row is no faster so: such models have no 16 bits.
+bool read_rounds(const Model& model, int activation_bits) {
+    if (activation_bits == 8) return false;
+    if (activation_bits != 16) throw Error("bad_argument", "activation_bits must be 8 or 16. Got " + std::to_string(activation_bits) + ".");
+    if (model.spec().causal)
+        throw Error("bad_argument", "activation_bits 16 needs a model that reads whole texts (an encoder). This one continues them; use 8.");
+    if (!model.kernels().rounded_products)
+        throw Error("unsupported_isa", std::string("activation_bits 16 needs a processor with AMX. Got the kernels ") + model.kernels().name + "; use 8.");
+    return true;
+}
+
 std::vector<std::unique_ptr<MixerState>> make_states(const Mixers& mixers) {
     std::vector<std::unique_ptr<MixerState>> states;
     for (const auto& mixer : mixers) states.push_back(mixer->make_state());
@@ -36,8 +48,8 @@ void check_finite(const float* logits, size_t count) {
     if (bad) throw Error("nan_logits", "logits must be numbers. Got NaN: the weights hold values that are not finite or far too large.");
 }
 
-Session::Session(const Model& model, int threads, int kv_bits)
-    : model_(model), pass_(model, threads), mixers_(make_mixers(model, pass_.threads.count(), kv_bits)),
+Session::Session(const Model& model, int threads, int kv_bits, int activation_bits)
+    : model_(model), pass_(model, threads, read_rounds(model, activation_bits)), mixers_(make_mixers(model, pass_.threads.count(), kv_bits)),
       text_(make_states(mixers_), (size_t)model.spec().context) {}
 
 std::unique_ptr<State> Session::make_state() {
@@ -86,7 +98,7 @@ void Session::classify(const int32_t* tokens, const size_t* offsets, size_t coun
             Sequence sequence;
             sequence.rows = sequence.length = offsets[i + 1] - offsets[i];
             sequence.start = start;
-            if (pass_.rows > 0 && pass_.rows + sequence.rows > kRowsOfPass) break;
+            if (pass_.rows > 0 && pass_.rows + sequence.rows > kRowsOfTexts) break;
             start += round_up(sequence.length, 16);
             pass_.keep.push_back(spec.pooling == Pooling::last ? pass_.rows + sequence.rows - 1 : pass_.rows);
             pass_.add(sequence, tokens + offsets[i]);

@@ -21,12 +21,14 @@ struct Piece {
     size_t kept() const { return keep == Keep::all ? count : keep == Keep::last ? 1 : 0; }   // rows of logits
 };
 
-constexpr size_t kRowsOfPass = 256;   // a longer prompt is cut into passes, more sequences into batches
+constexpr size_t kRowsOfPass = 256;    // a longer prompt is cut into passes
+constexpr size_t kRowsOfTexts = 512;   // more whole texts are cut into batches
 
 class Session {
 public:
-    // threads: 0 (all cores) to 256; kv_bits: 8, 16 or 32, of the keys and values of a text that is generated. Throws Error kind "bad_argument".
-    Session(const Model& model, int threads, int kv_bits);
+    // threads: 0 (all cores) to 256; kv_bits: 8, 16 or 32, of the keys and values of a text that is generated;
+    // activation_bits: 8, or 16 (bf16) for models that read whole texts. Throws Error kinds "bad_argument", "unsupported_isa".
+    Session(const Model& model, int threads, int kv_bits, int activation_bits = 8);
 
     const Model& model() const { return model_; }
     Counters counters() const;

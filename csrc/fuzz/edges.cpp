@@ -76,9 +76,19 @@ void try_product(const sw::Kernels& kernels, sw::Type type, size_t n, size_t col
         in.q_stride = cols;
         kernels.quantize(x.as<float>(), n * cols, q.as<int8_t>(), scale.as<float>(), offset.as<int32_t>(), half.as<int32_t>());
     }
-    for (const sw::PackedMatrix* matrix : {&packed, &in_place})
-        for (const bool add : {false, true})
-            matrix->multiply(kernels, in, (int)n, sw::Output{y.as<float>(), rows, bias.as<float>(), add}, 0, matrix->panels());
+    const auto multiply = [&] {
+        for (const sw::PackedMatrix* matrix : {&packed, &in_place})
+            for (const bool add : {false, true})
+                matrix->multiply(kernels, in, (int)n, sw::Output{y.as<float>(), rows, bias.as<float>(), add}, 0, matrix->panels());
+    };
+    multiply();
+    if (packed.quantized() && kernels.rounded_products) {
+        const Guarded tiles(readable * cols * sizeof(uint16_t));
+        for (size_t t = 0; t < n; ++t)
+            kernels.to_tiles(x.as<float>() + t * cols, cols, tiles.as<uint16_t>() + t / 16 * 16 * cols + t % 16 * sw::kBlock);
+        in.bf16 = tiles.as<uint16_t>();
+        multiply();
+    }
     std::vector<float> row(cols);
     packed.read_row((int)rows - 1, row.data());
     in_place.read_row((int)rows - 1, row.data());

@@ -57,6 +57,15 @@ SW_API sw_status sw_decode(const sw_model* model, const int32_t* tokens, size_t 
 
 /* threads: 1 or more; 0 means all cores this process may use. kv_bits: 8 (codes), 16 (f16) or 32 (f32). */
 SW_API sw_status sw_session_open(const sw_model* model, int32_t threads, int32_t kv_bits, sw_session** out);
+
+/* How a session is opened. Zeros are the defaults: all cores, 8 and 8 bits. */
+typedef struct {
+    int32_t threads;
+    int32_t kv_bits;
+    int32_t activation_bits;   /* 8: codes, the same answers on every processor. 16: bf16, for encoders on processors with AMX,
+                                * where many texts together take less time. One that cannot is refused. */
+} sw_session_options;
+SW_API sw_status sw_session_open_with(const sw_model* model, const sw_session_options* options, sw_session** out);   /* NULL: defaults */
 SW_API void sw_session_close(sw_session* session);
 
 /* Class logits (count, classes), row-major, not divided by the calibration temperature. Texts longer than the

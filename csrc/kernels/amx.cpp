@@ -1,9 +1,8 @@
 // AMX: 16 activation rows times a panel in one instruction a block. The dots are the integers of every other set, and
 // they are scaled and summed in the same order, so the bits are the same too.
-#include "kernels/kernels.h"
-#include "kernels/memory.h"
+#include "kernels/amx.h"
 
-#include <immintrin.h>
+#include "kernels/memory.h"
 
 namespace sw {
 
@@ -21,17 +20,10 @@ inline __m512 fuse(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, 
 
 #include "kernels/elementwise.inc"
 
-constexpr int kRows = 16;      // activation rows of a tile
 constexpr int kFewRows = 17;   // with fewer, unpacking a panel costs more than its tiles save
 // A tile's sums go through memory, which takes a while. So dots are asked for four parts ahead of their use, into a ring
 // of eight; more parts ahead were not faster.
 constexpr size_t kAhead = 4, kRing = 8;
-
-struct alignas(64) TileConfig {
-    uint8_t palette = 1, start_row = 0, reserved[14] = {};
-    uint16_t row_bytes[16] = {};
-    uint8_t rows[16] = {};
-};
 
 // Tile 0: sums; 1: 16 rows of `inputs` activations; 2: a panel's codes for as many inputs.
 void configure(int inputs) {
@@ -40,7 +32,7 @@ void configure(int inputs) {
         config.rows[i] = (uint8_t)(i < 2 ? kRows : inputs / 4);
         config.row_bytes[i] = (uint16_t)(i == 1 ? inputs : 64);
     }
-    __asm__ volatile("ldtilecfg %0" ::"m"(config));   // gcc 12's intrinsic tells the compiler of 8 of the 64 bytes only
+    config.load();
 }
 
 // Blocks of a panel as signed bytes [block][8][16][4], as the file's format means them.
@@ -61,20 +53,6 @@ void unpack(const uint8_t* codes, size_t blocks, int8_t* to) {
         }
     }
 }
-
-template <Format F>
-struct Panel {
-    static constexpr size_t block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
-    static constexpr int scales_of_one = scales_of_block(F);
-    const uint8_t* codes;
-    const uint16_t* scales;
-    const uint16_t* minimums;
-    Panel(const Matrix& w, int p) : codes(w.data + (size_t)p * w.panel_stride) {
-        const size_t blocks = (size_t)w.cols / kBlock;
-        scales = (const uint16_t*)(codes + w.scales_at);
-        minimums = scales + blocks * kPanel * scales_of_one;
-    }
-};
 
 // The dots of one part of 16 rows with one part of a panel. The processor renames tiles: three are enough.
 inline void ask(const int8_t* x, size_t x_stride, const int8_t* w, int32_t* dots) {
@@ -209,6 +187,11 @@ constexpr Products all_products() {
 }  // namespace
 
 extern const Kernels kernels_amx;
-const Kernels kernels_amx = make_table("amx", all_products());
+const Kernels kernels_amx = [] {
+    Kernels table = make_table("amx", all_products());
+    table.rounded_products = &products_amx_bf16;
+    table.to_tiles = [](const float* x, size_t n, uint16_t* tile) { to_tiles_amx(x, n, tile); };
+    return table;
+}();
 
 }  // namespace sw

@@ -41,11 +41,13 @@ struct Matrix {
 
 // n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride, with scale, offset and half at
 // t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16. What is quantised
-// may be read (not used) up to the next multiple of 16 rows.
+// may be read (not used) up to the next multiple of 16 rows. Where it is rounded to bf16 instead, it lies in tiles of 16
+// rows by 32 inputs: input k of row t is bf16[((t / 16) * (q_stride / 32) + k / 32) * 512 + t % 16 * 32 + k % 32].
 struct Rows {
     const float* f32 = nullptr;
     size_t f32_stride = 0;
     const int8_t* q = nullptr;
+    const uint16_t* bf16 = nullptr;
     const float* scale = nullptr;
     const int32_t* offset = nullptr;
     const int32_t* half = nullptr;
@@ -62,6 +64,7 @@ struct Output {
 
 using Product = void (*)(const Matrix& w, const Rows& x, int n, const Output& out, int panel_begin, int panel_end);
 using Elementwise = void (*)(float* x, size_t n);
+using ToTiles = void (*)(const float* x, size_t n, uint16_t* tile);
 
 enum class Activation { silu = 0, gelu = 1, gelu_tanh = 2, relu = 3, tanh = 4 };
 constexpr int kActivations = 5;
@@ -93,6 +96,13 @@ struct Kernels {
     // f32 to f16, nearest even, saturating at +-65504 (a cache must not turn large into infinite).
     void (*to_half)(const float* x, uint16_t* y, size_t n);
     void (*from_half)(const uint16_t* x, float* y, size_t n);
+    // panel[k * 16 + r] = x[r * stride + k] of up to 16 rows, zeros for those that are missing: a panel of floats.
+    void (*interleave)(const float* x, size_t stride, size_t rows, size_t width, float* panel);
+    // For whole texts, where the processor does it faster: quantised weights times rows rounded to bf16, their sums in
+    // float32. These bits are the set's own. Null where there is no such thing; to_tiles rounds n numbers (divisible by
+    // 32) of a row, whose place in its first tile is `tile`.
+    const Products* rounded_products;
+    ToTiles to_tiles;
 };
 
 extern const Kernels kernels_ref;

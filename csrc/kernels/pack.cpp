@@ -161,7 +161,8 @@ void PackedMatrix::pack(int panel_begin, int panel_end) {
 }
 
 void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end) const {
-    const Product product = kernels.products.of[(int)format_];
+    const Products& products = x.bf16 && quantized() ? *kernels.rounded_products : kernels.products;
+    const Product product = products.of[(int)format_];
     if (view_.data) return product(view_, x, n, out, panel_begin, panel_end);
     uint8_t* const panel = scratch_panel(view_.panel_stride);
     for (int p = panel_begin; p < panel_end; ++p) {

@@ -53,8 +53,10 @@ Features detect() {
     const bool foundation = b & (1u << 16), dq = b & (1u << 17), bw = b & (1u << 30), vl = b & (1u << 31);
     const bool vnni = c & (1u << 11);
     f.avx512 = f.avx2 && saves_zmm && foundation && dq && bw && vl && vnni;
-    constexpr unsigned kTileInt8 = 1u << 25, kTiles = 1u << 24, kSavedTiles = 0x60000;
-    f.amx = f.avx512 && (d & kTileInt8) && (d & kTiles) && (low & kSavedTiles) == kSavedTiles && may_use_tiles();
+    constexpr unsigned kTileBf16 = 1u << 22, kTiles = 1u << 24, kTileInt8 = 1u << 25, kSavedTiles = 0x60000, kBytes = 1u << 1, kBf16 = 1u << 5;
+    const bool tiles = (d & kTileInt8) && (d & kTileBf16) && (d & kTiles) && (low & kSavedTiles) == kSavedTiles;
+    const bool moves_bytes = c & kBytes, rounds = __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & kBf16);
+    f.amx = f.avx512 && tiles && moves_bytes && rounds && may_use_tiles();
     return f;
 }
 #elif defined(SW_NEON)
@@ -95,7 +97,7 @@ const std::vector<Candidate>& candidates() {
 #if defined(SW_X86)
     static const Features features = detect();
     static const std::vector<Candidate> all = {
-        {"amx", &kernels_amx, features.amx, "this CPU or operating system has no AMX with 8-bit integers"},
+        {"amx", &kernels_amx, features.amx, "this CPU or operating system has no AMX with 8-bit integers and bf16"},
         {"avx512", &kernels_avx512, features.avx512, "this CPU or operating system has no AVX-512 F/BW/DQ/VL with VNNI"},
         {"avx2", &kernels_avx2, features.avx2, "this CPU or operating system has no AVX2 with F16C and FMA"},
         {"neon_i8mm", nullptr, false, "this is not an ARM CPU"},

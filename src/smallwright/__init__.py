@@ -19,13 +19,14 @@ __version__ = "0.1.0"
 __all__ = ["Recipe", "SmallwrightError", "__version__", "build", "load"]
 
 
-def load(path: str, *, threads: int = 0, kv_bits: int = 8, in_place: bool = False) -> Package:
+def load(path: str, *, threads: int = 0, kv_bits: int = 8, activation_bits: int = 8, in_place: bool = False) -> Package:
     """Open a package (or an ordinary GGUF of a known family).
 
     Args:
         path: the file.
         threads: 0 uses every core this process may use.
         kv_bits: 8, 16 or 32: precision of the key/value cache of generation.
+        activation_bits: 8, or 16 (bf16) for encoders on processors with AMX: many texts together take less time.
         in_place: leave the weights in the file: less memory, nothing to load, slower; the answers are the same.
 
     Returns:
@@ -33,10 +34,11 @@ def load(path: str, *, threads: int = 0, kv_bits: int = 8, in_place: bool = Fals
 
     Raises:
         PackageError: the file is missing, truncated, altered or of an unknown kind.
+        EngineError: an argument is out of range, or the model or the processor has no 16-bit activations.
     """
     from smallwright.run import load as open_package
 
-    return open_package(path, threads=threads, kv_bits=kv_bits, in_place=in_place)
+    return open_package(path, threads=threads, kv_bits=kv_bits, activation_bits=activation_bits, in_place=in_place)
 
 
 def build(recipe: Recipe | str, *, out: str = "out", overrides: tuple[str, ...] = ()) -> BuildResult:

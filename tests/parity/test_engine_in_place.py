@@ -28,7 +28,7 @@ def _texts(vocabulary: int) -> list[list[int]]:
     return [rng.integers(0, vocabulary, length).tolist() for length in LENGTHS]
 
 
-def _write_encoder(path: Path, name: str) -> None:
+def write_encoder(path: Path, name: str) -> None:
     """A classifier whose matrices have 256 columns: room for a block of every type."""
     layer = LayerSpec(AttentionSpec(4, 4, 64, bias=True, output_bias=True), FeedForwardSpec(256, "gelu", True, "plain"))
     spec = encoder_spec(width=256, layers=(layer,))
@@ -55,7 +55,7 @@ def _both(path: Path, threads: int) -> tuple[Package, Package]:
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("name", TYPES)
 def test_classes_have_the_same_bits(tmp_path: Path, name: str, threads: int) -> None:
-    _write_encoder(tmp_path / "model.gguf", name)
+    write_encoder(tmp_path / "model.gguf", name)
     packed, in_place = _both(tmp_path / "model.gguf", threads)
     texts = _texts(90)
     expected = packed.classify_tokens(texts)

@@ -78,6 +78,54 @@ def test_product_equals_numpy(block: str) -> None:
         assert np.all(np.abs(y - expected) <= bound)
 
 
+def _bfloat(x: Floats) -> Floats:
+    """To 8 significant bits, nearest even."""
+    bits = x.astype(np.float32).view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+def _instruction(x: Floats, w: Floats) -> Floats:
+    """What TDPBF16PS is documented to do, 32 inputs at a time: even and odd ones summed apart, each step rounded once.
+    (A product of two bf16 is exact in float32, and so is its sum with a float32 of about its size in float64.)"""
+    total = np.zeros((len(x), len(w)), np.float32)
+    for block in range(0, x.shape[1], 32):
+        parts = np.zeros((2, *total.shape), np.float32)
+        for k in range(block, block + 32):
+            exact = parts[k % 2].astype(np.float64) + np.outer(x[:, k].astype(np.float64), w[:, k].astype(np.float64))
+            parts[k % 2] = exact.astype(np.float32)
+        total += parts[0] + parts[1]
+    return total
+
+
+@pytest.mark.parametrize("isa", KERNELS.rounding())
+@pytest.mark.parametrize("block", [name for name in TYPES if name.startswith("q")])
+def test_products_of_rounded_rows_are_those_of_the_instruction(block: str, isa: str) -> None:
+    for rows, cols, n in [
+        (1, 32, 1),
+        (16, 64, 2),
+        (17, 32, 15),
+        (33, 96, 16),
+        (64, 416, 17),
+        (150, 64, 33),
+        (47, 288, 70),
+    ]:
+        w, meant = _pack(block, _floats(rows, cols, seed=rows))
+        x, bias, held = _floats(n, cols, seed=n), _floats(rows, seed=2), _floats(n, rows, seed=3)
+        y = np.asarray(KERNELS.product(isa, w, x, None, None, True))
+        np.testing.assert_array_equal(y, _instruction(_bfloat(x), _bfloat(meant)))
+        np.testing.assert_array_equal(KERNELS.product(isa, w, x, bias, None, True), y + bias)
+        np.testing.assert_array_equal(KERNELS.product(isa, w, x, bias, held, True), held + (y + bias))
+        for t in range(0, n, 7):
+            np.testing.assert_array_equal(KERNELS.product(isa, w, x[t : t + 1], None, None, True)[0], y[t])
+
+
+def test_only_quantised_weights_are_multiplied_by_rounded_rows() -> None:
+    w, _ = _pack("f32", _floats(16, 32))
+    for isa in ISAS:
+        with pytest.raises(EngineError, match="only some instruction sets round rows"):
+            KERNELS.product(isa, w, _floats(2, 32), None, None, True)
+
+
 @pytest.mark.parametrize("block", ["q4_k", "q5_k", "q6_k", "iq4_nl", "q5_0"])
 @pytest.mark.parametrize("n", [1, 3, 21])
 def test_products_of_the_other_types_equal_numpy(block: str, n: int) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from smallwright.run.batch import Batch
     from smallwright.run.chat import Chat
     from smallwright.run.prediction import Prediction
 
@@ -33,21 +34,31 @@ MOST_TEXTS = 32
 """Texts that grow together; more wait for one to end."""
 
 
-def load(path: str | PathLike[str], threads: int = 0, kv_bits: int = 8, *, in_place: bool = False) -> Package:
+def load(
+    path: str | PathLike[str],
+    threads: int = 0,
+    kv_bits: int = 8,
+    *,
+    activation_bits: int = 8,
+    in_place: bool = False,
+) -> Package:
     """Open a package.
 
     Args:
         path: a GGUF file.
         threads: 1 or more; 0 means all cores that this process may use.
         kv_bits: 8, 16 or 32, the precision of a generating model's keys and values (docs/decisions/009: what 8 costs).
+        activation_bits: 8: the same answers on every processor. 16: bf16, for encoders on a processor with AMX, where
+            many texts together take less time; their logits differ a little from those of 8 bits.
         in_place: leave the weights in the file and pack them as they are used: less memory, nothing to load, slower.
             The answers are the same. The file must not change while the package is open.
 
     Raises:
         PackageError: the file is missing, damaged or of an unknown kind; ``kind`` names how.
-        EngineError: an argument is out of range, or SMALLWRIGHT_ISA names kernels that cannot run here.
+        EngineError: an argument is out of range, the model or the processor has no 16-bit activations, or
+            SMALLWRIGHT_ISA names kernels that cannot run here.
     """
-    return Package(path, threads=threads, kv_bits=kv_bits, in_place=in_place)
+    return Package(path, threads=threads, kv_bits=kv_bits, activation_bits=activation_bits, in_place=in_place)
 
 
 def isa() -> str:
@@ -63,9 +74,15 @@ class Package:
     """A package in memory with one session. Use one instance per thread; close it, or use it as a context manager."""
 
     def __init__(
-        self, path: str | PathLike[str], *, threads: int = 0, kv_bits: int = 8, in_place: bool = False
+        self,
+        path: str | PathLike[str],
+        *,
+        threads: int = 0,
+        kv_bits: int = 8,
+        activation_bits: int = 8,
+        in_place: bool = False,
     ) -> None:
-        for name, value in (("threads", threads), ("kv_bits", kv_bits)):
+        for name, value in (("threads", threads), ("kv_bits", kv_bits), ("activation_bits", activation_bits)):
             if not isinstance(value, int) or not -(2**31) <= value < 2**31:
                 raise EngineError(f"{name} must be a whole number. Got {value!r}.")
         if not isinstance(in_place, bool):
@@ -73,7 +90,7 @@ class Package:
         self.path = fspath(path)
         model = _engine.open(self.path, in_place)
         self._model: Any = model
-        self._session: Any = _engine.Session(model, threads, kv_bits)
+        self._session: Any = _engine.Session(model, threads, kv_bits, activation_bits)
         self._kv_bits = kv_bits
         self._generator: Any = None
         self._constraint_vocabulary: Any = None
@@ -209,6 +226,20 @@ class Package:
         asked, generator = read_options({"max_tokens": max_tokens, **options}), self._generating()
         tokens = self.tokens_of(prompt) if isinstance(prompt, str) else _tokens(prompt).tolist()
         return stream(generator, lambda on_text: self._submit(asked, tokens, on_text))
+
+    def open_batch(self) -> Batch:
+        """A running batch that requests of any thread join while others grow (a server's way to generate).
+
+        Until it is closed the package answers nothing else. Use it as a context manager.
+        """
+        from smallwright.run.batch import Batch
+
+        generator = self._generating()
+
+        def submit(options: Options, prompt: str, on_text: OnText | None) -> int:
+            return self._submit(options, self.tokens_of(prompt), on_text)
+
+        return Batch(generator, submit, self._answer_calibration)
 
     def chat(self, system: str | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> Chat:
         """A conversation with the package.
