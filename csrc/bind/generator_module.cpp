@@ -25,44 +25,66 @@ Held hold(nb::object object) {
     });
 }
 
-// An object with begin() and take(token), both -> (tokens, over), mask() -> bytes of 32-bit words, and whole() -> bool.
-class PythonConstraint : public sw::Constraint {
+// An llguidance.LLMatcher. Its methods are called from here, without Python's own frames: between two passes, when the
+// weights have emptied the caches, each of those costs more than the call. None of them raises; errors are a state.
+class Matcher : public sw::Constraint {
 public:
-    explicit PythonConstraint(nb::object object) : object_(hold(std::move(object))) {}
+    explicit Matcher(const nb::object& matcher) {
+        for (int i = 0; i < kMethods; ++i) methods_[i] = hold(matcher.attr(kNames[i]));
+    }
 
     Forced begin() override {
-        return call([](const nb::object& object) { return forced(object.attr("begin")()); });
+        return locked([this] { return forced(); });
     }
 
     Forced take(int32_t token) override {
-        return call([token](const nb::object& object) { return forced(object.attr("take")(token)); });
-    }
-
-    const sw::TokenMask& mask() override {
-        return call([this](const nb::object& object) -> const sw::TokenMask& {
-            const nb::bytes words = nb::cast<nb::bytes>(object.attr("mask")());
-            mask_.resize(words.size() / sizeof(uint32_t));
-            std::memcpy(mask_.data(), words.data(), mask_.size() * sizeof(uint32_t));
-            return mask_;
+        return locked([this, token] {
+            if (!nb::cast<bool>(method(kConsume)(token))) refuse("a constraint must accept the token that it allowed.");
+            return forced();
         });
     }
 
+    const sw::TokenMask& mask() override {
+        locked([this] {
+            const nb::bytes words = nb::cast<nb::bytes>(method(kMask)());
+            if (nb::cast<bool>(method(kIsError)())) refuse("a constraint must stay within its limits.");
+            mask_.resize(words.size() / sizeof(uint32_t));
+            std::memcpy(mask_.data(), words.data(), mask_.size() * sizeof(uint32_t));
+        });
+        return mask_;
+    }
+
     bool whole() override {
-        return call([](const nb::object& object) { return nb::cast<bool>(object.attr("whole")()); });
+        return locked([this] { return nb::cast<bool>(method(kIsAccepting)()); });
     }
 
 private:
-    static Forced forced(const nb::object& found) {
-        const auto pair = nb::cast<nb::tuple>(found);
-        return {nb::cast<std::vector<int32_t>>(pair[0]), nb::cast<bool>(pair[1])};
+    enum { kConsume, kConsumeMany, kForced, kIsStopped, kIsAccepting, kMask, kIsError, kError, kMethods };
+    static constexpr const char* kNames[kMethods] = {"consume_token", "consume_tokens", "compute_ff_tokens", "is_stopped",
+                                                     "is_accepting",  "compute_bitmask", "is_error",         "get_error"};
+
+    const nb::object& method(int which) const { return *methods_[which]; }
+
+    // Tokens that must come now, and whether nothing may follow them: a matcher that failed is stopped too.
+    Forced forced() {
+        const nb::list tokens = nb::cast<nb::list>(method(kForced)());
+        if (tokens.size() && !nb::cast<bool>(method(kConsumeMany)(tokens))) refuse("a constraint must accept the tokens that it forced.");
+        const bool over = nb::cast<bool>(method(kIsStopped)());
+        if (over && nb::cast<bool>(method(kIsError)())) refuse("a constraint must stay within its limits.");
+        return {nb::cast<std::vector<int32_t>>(tokens), over};
+    }
+
+    [[noreturn]] void refuse(const char* law) {
+        const nb::object words = nb::str(method(kError)()).attr("split")();
+        throw sw::Error("constraint", std::string(law) + " Got: " + nb::cast<std::string>(nb::str(" ").attr("join")(words)));
     }
 
     // What it raises ends the text, with its message.
     template <class F>
-    auto call(F f) -> decltype(f(std::declval<const nb::object&>())) {
+    static auto locked(F f) -> decltype(f()) {
         nb::gil_scoped_acquire acquire;
         try {
-            return f(*object_);
+            return f();
         } catch (const nb::python_error& error) {
             throw sw::Error("constraint", nb::cast<std::string>(nb::str(error.value())));
         } catch (const nb::cast_error&) {
@@ -70,7 +92,7 @@ private:
         }
     }
 
-    Held object_;
+    Held methods_[kMethods];
     sw::TokenMask mask_;
 };
 
@@ -121,7 +143,7 @@ size_t submit(Generator& self, std::vector<int32_t> prompt, const nb::dict& samp
     request.reference = std::move(reference);
     request.likelihoods = likelihoods;
     request.keep = keep;
-    if (!constraint.is_none()) request.constraint = std::make_unique<PythonConstraint>(std::move(constraint));
+    if (!constraint.is_none()) request.constraint = std::make_unique<Matcher>(constraint);
     if (!on_text.is_none()) {
         request.on_text = [&self, reader = hold(std::move(on_text))](std::string_view text, int32_t token) {
             nb::gil_scoped_acquire acquire;

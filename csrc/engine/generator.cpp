@@ -35,6 +35,20 @@ struct Generator::Text {
     size_t guesses = 0;             // how many of the last of them are only guessed
     const TokenMask* mask = nullptr;
     std::optional<Error> mask_error;
+    double mask_seconds = 1;   // what a mask takes, the last ones weighing most; before the first: long
+
+    void compute_mask() {
+        const auto start = std::chrono::steady_clock::now();
+        try {
+            mask = &request.constraint->mask();
+        } catch (const Error& error) {
+            mask_error = error;
+        } catch (const std::exception& error) {
+            mask_error = Error("constraint", error.what());
+        }
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+        mask_seconds = mask_seconds < 1 ? 0.75 * mask_seconds + 0.25 * seconds : seconds;
+    }
     bool cancelled = false;
     Result result;
 
@@ -158,23 +172,22 @@ void Generator::plan() {
     logits_.resize(kept * (size_t)session_.model().spec().vocabulary);
 }
 
+// While the pass runs; or before it, where waking a thread, and taking a core from the pass, costs more than the masks.
 void Generator::ask_for_masks() {
+    constexpr double kWorthThread = 50e-6;   // seconds
     std::vector<Text*> masked;
-    for (size_t i = 0; i < pieces_.size(); ++i)
-        if (owners_[i]->request.constraint && pieces_[i].keep != Piece::Keep::none) masked.push_back(owners_[i]);
-    if (masked.empty()) return;
+    double seconds = 0;
+    for (size_t i = 0; i < pieces_.size(); ++i) {
+        if (!owners_[i]->request.constraint || pieces_[i].keep == Piece::Keep::none) continue;
+        masked.push_back(owners_[i]);
+        seconds += owners_[i]->mask_seconds;
+    }
+    const auto compute = [masked] {
+        for (Text* text : masked) text->compute_mask();
+    };
+    if (seconds < kWorthThread) return compute();
     if (!background_) background_ = std::make_unique<Background>();
-    background_->start([masked] {
-        for (Text* text : masked) {
-            try {
-                text->mask = &text->request.constraint->mask();
-            } catch (const Error& error) {
-                text->mask_error = error;
-            } catch (const std::exception& error) {
-                text->mask_error = Error("constraint", error.what());
-            }
-        }
-    });
+    background_->start(compute);
 }
 
 bool Generator::step() {

@@ -28,7 +28,7 @@ public:
     virtual ~Constraint() = default;
     virtual Forced begin() = 0;
     virtual Forced take(int32_t token) = 0;   // one that the mask allowed
-    virtual const TokenMask& mask() = 0;      // of what may follow all that was taken; computed while a pass runs
+    virtual const TokenMask& mask() = 0;      // of what may follow all that was taken; most often while a pass runs
     virtual bool whole() = 0;                 // whether the text may end here
 };
 

@@ -46,53 +46,20 @@ def read_vocabulary(model: Any) -> Any:
     return llguidance.LLTokenizer(wrapper, n_vocab=len(tokens.tokens), eos_token=model.end_token)
 
 
-class Constraint:
-    """One text's progress through a grammar; the engine calls it between passes and while one runs."""
-
-    def __init__(self, vocabulary: Any, grammar: str) -> None:
-        self._matcher = llguidance.LLMatcher(vocabulary, grammar, log_level=0)
-        self._check("a constraint must compile.")
-
-    def begin(self) -> tuple[list[int], bool]:
-        """Tokens that must come first, and whether nothing may follow them."""
-        return self._forced()
-
-    def take(self, token: int) -> tuple[list[int], bool]:
-        """Go on past a token. Returns as ``begin``."""
-        self._matcher.consume_token(token)
-        self._check("a constraint must accept the token that it allowed.")
-        return self._forced()
-
-    def mask(self) -> bytes:
-        """A bit for every token that may come next."""
-        bits: bytes = self._matcher.compute_bitmask()
-        self._check("a constraint must stay within its limits.")
-        return bits
-
-    def whole(self) -> bool:
-        """Whether the text may end here."""
-        return bool(self._matcher.is_accepting())
-
-    def _forced(self) -> tuple[list[int], bool]:
-        tokens: list[int] = self._matcher.compute_ff_tokens()
-        if tokens:
-            self._matcher.consume_tokens(tokens)
-            self._check("a constraint must accept the tokens that it forced.")
-        return tokens, bool(self._matcher.is_stopped())
-
-    def _check(self, law: str) -> None:
-        if self._matcher.is_error():
-            reason = " ".join(self._matcher.get_error().split())
-            raise EngineError(f"{law} Got: {reason}", "constraint")
-
-
-def constrain(options: Options, vocabulary: Any) -> Constraint:
+def constrain(options: Options, vocabulary: Any) -> llguidance.LLMatcher:
     """The constraint that options ask for; ``vocabulary`` is that of ``read_vocabulary``.
+
+    Returns:
+        One text's progress through a grammar; the engine asks it between passes and while one runs.
 
     Raises:
         EngineError: it does not compile (kind ``constraint``).
     """
-    return Constraint(vocabulary, _grammar(options))
+    matcher = llguidance.LLMatcher(vocabulary, _grammar(options), log_level=0)
+    if matcher.is_error():
+        reason = " ".join(matcher.get_error().split())
+        raise EngineError(f"a constraint must compile. Got: {reason}", "constraint")
+    return matcher
 
 
 def _grammar(options: Options) -> str:
