@@ -1,7 +1,8 @@
 // The engine's inner loops as one table of functions; ref.cpp, avx2.cpp, avx512.cpp, amx.cpp and neon.cpp each fill one.
 // Enters: raw pointers, already checked (kernels check nothing). Leaves: numbers that are bit-identical in every table:
 // each output has its own accumulator and a fixed order of additions; products and polynomials fuse multiply and add, all
-// other arithmetic never does; reductions use fixed lanes and a fixed final tree. Not here: shapes, memory, threads.
+// other arithmetic never does; reductions use fixed lanes and a fixed final tree. (Not rounded_products, which only AMX has.)
+// Not here: shapes, memory, threads.
 #pragma once
 
 #include <stddef.h>
