@@ -30,7 +30,9 @@ Held hold(nb::object object) {
 class Matcher : public sw::Constraint {
 public:
     explicit Matcher(const nb::object& matcher) {
-        for (int i = 0; i < kMethods; ++i) methods_[i] = hold(matcher.attr(kNames[i]));
+        nb::list methods;
+        for (const char* name : kNames) methods.append(matcher.attr(name));
+        methods_ = hold(nb::tuple(methods));
     }
 
     Forced begin() override {
@@ -63,7 +65,7 @@ private:
     static constexpr const char* kNames[kMethods] = {"consume_token", "consume_tokens", "compute_ff_tokens", "is_stopped",
                                                      "is_accepting",  "compute_bitmask", "is_error",         "get_error"};
 
-    const nb::object& method(int which) const { return *methods_[which]; }
+    nb::handle method(int which) const { return PyTuple_GET_ITEM(methods_->ptr(), which); }
 
     // Tokens that must come now, and whether nothing may follow them: a matcher that failed is stopped too.
     Forced forced() {
@@ -92,7 +94,7 @@ private:
         }
     }
 
-    Held methods_[kMethods];
+    Held methods_;   // a tuple, in the order of kNames
     sw::TokenMask mask_;
 };
 
@@ -215,7 +217,7 @@ void bind_generator(nb::module_& m) {
         .def("take_result", &take_result, nb::arg("number"))
         .def("ended", [](Generator& self) { Busy busy(self.session()); return self.generator->ended(); },
              "Numbers of the texts whose results nobody has taken yet.")
-        .def("cancel", [](Generator& self, size_t number) { self.generator->cancel(number); }, nb::arg("number"))
+        .def("cancel", [](Generator& self, size_t number) { Busy busy(self.session()); self.generator->cancel(number); }, nb::arg("number"))
         .def("remember", [](Generator& self, const std::vector<int32_t>& beginning) {
                 Busy busy(self.session());
                 nb::gil_scoped_release release;

@@ -189,7 +189,7 @@ nb::object map(const std::string& isa, const std::string& name, const Floats& x)
     auto y = allocate(1, n);
     if (n) std::memcpy(y.get(), x.data(), n * sizeof(float));
     const char* const names[] = {"silu", "gelu", "gelu_tanh", "relu", "tanh"};
-    sw::Elementwise f = name == "exp" ? k.exp : name == "erf" ? k.erf : nullptr;
+    sw::Elementwise f = name == "exp" ? k.exp : nullptr;
     for (int i = 0; i < sw::kActivations; ++i)
         if (name == names[i]) f = k.activate[i];
     if (f) {

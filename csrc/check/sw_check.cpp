@@ -191,7 +191,6 @@ void Check::check_functions(Random& random, size_t n) {
     const char* const names[sw::kActivations] = {"silu", "gelu", "gelu_tanh", "relu", "tanh"};
     for (int i = 0; i < sw::kActivations; ++i) compare(names[i], x, [&](const Kernels& k, Floats& to) { k.activate[i](to.data(), n); });
     compare("exp", x, [&](const Kernels& k, Floats& to) { k.exp(to.data(), n); });
-    compare("erf", x, [&](const Kernels& k, Floats& to) { k.erf(to.data(), n); });
     compare("multiply", y, [&](const Kernels& k, Floats& to) { k.multiply(to.data(), x.data(), n); });
     compare("add", y, [&](const Kernels& k, Floats& to) { k.add(to.data(), x.data(), n); });
     compare("scale", y, [&](const Kernels& k, Floats& to) { k.scale(to.data(), weight[0], n); });

@@ -35,7 +35,7 @@ struct Generator::Text {
     size_t guesses = 0;             // how many of the last of them are only guessed
     const TokenMask* mask = nullptr;
     std::optional<Error> mask_error;
-    double mask_seconds = 1;   // what a mask takes, the last ones weighing most; before the first: long
+    std::optional<double> mask_seconds;   // what a mask takes, the last ones weighing most
 
     void compute_mask() {
         const auto start = std::chrono::steady_clock::now();
@@ -47,7 +47,7 @@ struct Generator::Text {
             mask_error = Error("constraint", error.what());
         }
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        mask_seconds = mask_seconds < 1 ? 0.75 * mask_seconds + 0.25 * seconds : seconds;
+        mask_seconds = mask_seconds ? 0.75 * *mask_seconds + 0.25 * seconds : seconds;
     }
     bool cancelled = false;
     Result result;
@@ -180,7 +180,7 @@ void Generator::ask_for_masks() {
     for (size_t i = 0; i < pieces_.size(); ++i) {
         if (!owners_[i]->request.constraint || pieces_[i].keep == Piece::Keep::none) continue;
         masked.push_back(owners_[i]);
-        seconds += owners_[i]->mask_seconds;
+        seconds += owners_[i]->mask_seconds.value_or(kWorthThread);
     }
     const auto compute = [masked] {
         for (Text* text : masked) text->compute_mask();

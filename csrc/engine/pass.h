@@ -73,7 +73,7 @@ public:
 private:
     struct CodeRows {
         int8_t* q = nullptr;
-        uint16_t* bf16 = nullptr;   // instead, where the plan rounds
+        uint16_t* bf16 = nullptr;   // instead, where rows are rounded
         float* scale = nullptr;
         int32_t *offset = nullptr, *half = nullptr;
     };

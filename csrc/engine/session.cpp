@@ -27,8 +27,8 @@ Mixers make_mixers(const Model& model, int threads, int kv_bits) {
 bool read_rounds(const Model& model, int activation_bits) {
     if (activation_bits == 8) return false;
     if (activation_bits != 16) throw Error("bad_argument", "activation_bits must be 8 or 16. Got " + std::to_string(activation_bits) + ".");
-    if (model.spec().causal)
-        throw Error("bad_argument", "activation_bits 16 needs a model that reads whole texts (an encoder). This one continues them; use 8.");
+    if (!model.spec().classifier)
+        throw Error("bad_argument", "activation_bits 16 needs a model that reads whole texts (a classifier). This one continues them; use 8.");
     if (!model.kernels().rounded_products)
         throw Error("unsupported_isa", std::string("activation_bits 16 needs a processor with AMX. Got the kernels ") + model.kernels().name + "; use 8.");
     return true;

@@ -83,7 +83,6 @@ struct Kernels {
     void (*quantize)(const float* x, size_t k, int8_t* q, float* scale, int32_t* offset, int32_t* half);
     Elementwise activate[kActivations];
     Elementwise exp;
-    Elementwise erf;
     void (*multiply)(float* y, const float* x, size_t n);   // y *= x
     void (*add)(float* y, const float* x, size_t n);        // y += x
     void (*scale)(float* y, float factor, size_t n);        // y *= factor

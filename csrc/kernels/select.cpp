@@ -97,7 +97,7 @@ const std::vector<Candidate>& candidates() {
 #if defined(SW_X86)
     static const Features features = detect();
     static const std::vector<Candidate> all = {
-        {"amx", &kernels_amx, features.amx, "this CPU or operating system has no AMX with 8-bit integers and bf16"},
+        {"amx", &kernels_amx, features.amx, "this CPU or operating system has no AMX (8-bit integers, bf16) beside AVX-512 VBMI and BF16"},
         {"avx512", &kernels_avx512, features.avx512, "this CPU or operating system has no AVX-512 F/BW/DQ/VL with VNNI"},
         {"avx2", &kernels_avx2, features.avx2, "this CPU or operating system has no AVX2 with F16C and FMA"},
         {"neon_i8mm", nullptr, false, "this is not an ARM CPU"},

@@ -12,10 +12,11 @@ import torch
 from numpy.typing import NDArray
 from tests.parity.family_packages import TYPES
 from tests.parity.test_engine_in_place import write_encoder
-from tests.parity.tiny_packages import decoder_spec, encoder_spec, torch_reference, write_own
+from tests.parity.tiny_packages import LABELS, decoder_spec, encoder_spec, torch_reference, write_own
 
 from smallwright.errors import EngineError
 from smallwright.run import Package, _engine, load
+from smallwright.spec import HeadSpec
 
 ROUNDING = _engine._kernels.rounding()
 LENGTHS = (1, 5, 48, 17, 16, 2, 33, 12, 31, 7, 47, 15)
@@ -46,6 +47,18 @@ def test_logits_do_not_depend_on_company(tmp_path: Path, name: str) -> None:
                 np.testing.assert_array_equal(_each_alone(package, texts), expected)
                 np.testing.assert_array_equal(package.classify_tokens(texts), expected)
                 np.testing.assert_array_equal(package.classify_tokens(texts[::-1])[::-1], expected)
+
+
+@needs_rounding
+def test_a_causal_classifier_reads_whole_texts_too(tmp_path: Path) -> None:
+    head = HeadSpec("classifier", pooling="last", labels=LABELS)
+    write_own(tmp_path / "model.gguf", decoder_spec(heads={"intent": head}), "q8_0")
+    texts = _texts(90)
+    with load(tmp_path / "model.gguf", 2, activation_bits=16) as package, load(tmp_path / "model.gguf", 2) as exact:
+        together = package.classify_tokens(texts)
+        np.testing.assert_array_equal(_each_alone(package, texts), together)
+        difference = together - exact.classify_tokens(texts)
+        assert 0 < np.abs(difference).max() < 0.1 * np.abs(together).max()
 
 
 @needs_rounding

@@ -228,7 +228,6 @@ def test_what_is_not_finite_reaches_the_result(bad: float) -> None:
 
 REFERENCES = {
     "exp": np.exp,
-    "erf": erf,
     "tanh": np.tanh,
     "silu": lambda x: x / (1 + np.exp(-x)),
     "gelu": lambda x: 0.5 * x * (1 + erf(x / np.sqrt(2))),
@@ -245,7 +244,9 @@ def test_functions_are_accurate(name: str) -> None:
     y = _everywhere(lambda isa: KERNELS.map(isa, name, x))[0].astype(np.float64)
     expected = REFERENCES[name](x.astype(np.float64))
     tolerance = 2.5e-7 * np.abs(expected)
-    if name.startswith("gelu"):  # 1 + erf cancels below 0: absolute there, as in every float32 implementation
+    if name == "gelu":  # the tail below -5.66 is 0
+        tolerance = tolerance + 1e-7 * np.abs(x)
+    if name == "gelu_tanh":  # 1 + tanh cancels below 0: absolute there, as in every float32 implementation
         tolerance = tolerance + 4e-7 * np.abs(x)
     assert np.all(np.abs(y - expected) <= tolerance + 1e-37)
 
@@ -263,9 +264,9 @@ def test_functions_at_the_edges() -> None:
     edges = np.array([np.inf, -np.inf, np.nan, 89, -104, 3e38, -3e38], np.float32)
     expected = {
         "exp": [np.inf, 0, np.nan, np.inf, 0, np.inf, 0],
-        "erf": [1, -1, np.nan, 1, -1, 1, -1],
         "tanh": [1, -1, np.nan, 1, -1, 1, -1],
         "relu": [np.inf, 0, np.nan, 89, 0, 3e38, 0],
+        "gelu": [np.inf, np.nan, np.nan, 89, 0, 3e38, 0],
     }
     for name, values in expected.items():
         y = _everywhere(lambda isa, name=name: KERNELS.map(isa, name, edges))

@@ -13,6 +13,8 @@ from tests.unit.test_package import decoder, write
 
 from smallwright.errors import EngineError
 from smallwright.run import Package, load
+from smallwright.run.batch import Batch
+from smallwright.run.package import MOST_TEXTS
 
 PROMPTS = ["turn on the", "it is dark", "lights", "the the the the the", "play some music in the kitchen now"]
 WAYS: list[dict[str, Any]] = [{}, {"temperature": 1.5, "seed": 3}, {"regex": "[a-z]{3,9}", "temperature": 1.0}]
@@ -92,12 +94,11 @@ def test_one_request_that_fails_leaves_the_others_alone(package: Package) -> Non
     with package.open_batch() as batch:
         fine = batch.submit(PROMPTS[0], 20)
         late = batch.submit("light " * 200)
-        broken = batch.submit("a", regex="[")
+        with pytest.raises(EngineError, match="must compile"):
+            batch.submit("a", regex="[")
         raises = batch.submit(PROMPTS[1], 20, on_text=read)
         with pytest.raises(EngineError, match="at most 64 tokens"):
             late.result(60)
-        with pytest.raises(EngineError):
-            broken.result(60)
         with pytest.raises(KeyError):
             raises.result(60)
         with pytest.raises(EngineError, match="temperature"):
@@ -105,6 +106,74 @@ def test_one_request_that_fails_leaves_the_others_alone(package: Package) -> Non
         with pytest.raises(EngineError, match="warmth"):
             batch.submit("a", warmth=1.0)
         assert fine.result(60).text == expected
+
+
+def test_the_package_generates_nothing_else_meanwhile(package: Package) -> None:
+    with package.open_batch() as batch:
+        growing = batch.submit(PROMPTS[0], 40)
+        for refused in (lambda: package.generate("a"), package.open_batch, lambda: package.remember("a")):
+            with pytest.raises(EngineError, match="open batch") as caught:
+                refused()
+            assert caught.value.kind == "busy"
+        assert growing.result(60).text == batch.submit(PROMPTS[0], 40).result(60).text
+
+
+def test_what_waits_can_be_cancelled(package: Package) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(_piece: str) -> None:
+        begun.set()
+        assert go_on.wait(60)
+
+    with package.open_batch() as batch:
+        first = [batch.submit(PROMPTS[0], 30, on_text=read, temperature=1.0) for _ in range(MOST_TEXTS)]
+        assert begun.wait(60)
+        late = batch.submit(PROMPTS[1], 30)
+        assert late.cancel()
+        go_on.set()
+        assert all(future.result(60).tokens for future in first)
+    assert late.cancelled()
+
+
+def test_an_error_of_the_caller_ends_what_grows(package: Package) -> None:
+    begun = threading.Event()
+    with pytest.raises(KeyError), package.open_batch() as batch:
+        growing = batch.submit(PROMPTS[0], 50, on_text=lambda _: begun.set(), temperature=1.0, seed=2)
+        assert begun.wait(60)
+        raise KeyError("the caller's own fault")
+    assert growing.result(0).ending in ("cancelled", "max_tokens", "context")
+    assert package.generate(PROMPTS[0], 5)
+
+
+def test_an_engine_that_fails_leaves_nobody_waiting() -> None:
+    class Failing:
+        def __getattr__(self, name: str) -> Any:
+            raise MemoryError("no memory for " + name)
+
+    batch = Batch(Failing(), lambda _options, _prompt: lambda _on_text: 0, None, MOST_TEXTS)
+    with pytest.raises(MemoryError):
+        batch.submit("a").result(60)
+    batch.close()
+    assert batch.closed
+    with pytest.raises(EngineError, match="closed batch"):
+        batch.submit("a")
+
+
+def test_a_reader_may_close_the_batch(package: Package) -> None:
+    batch = package.open_batch()
+    future = batch.submit(PROMPTS[0], 10, on_text=lambda _: batch.close())
+    future.result(60)
+    batch.close()
+    assert package.complete(PROMPTS[0], 10).text == future.result(0).text
+
+
+def test_an_answer_that_failed_leaves_nothing_behind(package: Package) -> None:
+    with package.open_batch() as batch, pytest.raises(EngineError):
+        batch.submit("light " * 200).result(60)
+    with pytest.raises(EngineError):
+        package.complete([PROMPTS[0], "light " * 200])
+    with package.open_batch() as batch:
+        assert batch.submit(PROMPTS[0], 5).result(60).tokens
 
 
 def test_closing_answers_what_was_asked_and_takes_no_more(package: Package) -> None:

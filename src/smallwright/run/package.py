@@ -9,7 +9,7 @@ NumPy is imported where an array is made: generating text needs none, and a smal
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike, fspath
 from types import TracebackType
@@ -48,7 +48,7 @@ def load(
         path: a GGUF file.
         threads: 1 or more; 0 means all cores that this process may use.
         kv_bits: 8, 16 or 32, the precision of a generating model's keys and values (docs/decisions/009: what 8 costs).
-        activation_bits: 8: the same answers on every processor. 16: bf16, for encoders on a processor with AMX, where
+        activation_bits: 8: the same answers on every processor. 16: bf16, for classifiers on a processor with AMX, where
             many texts together take less time; their logits differ a little from those of 8 bits.
         in_place: leave the weights in the file and pack them as they are used: less memory, nothing to load, slower.
             The answers are the same. The file must not change while the package is open.
@@ -93,6 +93,7 @@ class Package:
         self._session: Any = _engine.Session(model, threads, kv_bits, activation_bits)
         self._kv_bits = kv_bits
         self._generator: Any = None
+        self._batch: Batch | None = None
         self._constraint_vocabulary: Any = None
         self.task: str = model.task
         self.labels: tuple[str, ...] = tuple(model.labels)
@@ -114,6 +115,8 @@ class Package:
 
     def close(self) -> None:
         """Free the memory. A closed package refuses every request."""
+        if self._batch is not None:
+            self._batch.close()
         self._session = self._model = self._generator = self._constraint_vocabulary = None
 
     # ---- classification
@@ -212,7 +215,8 @@ class Package:
             forget(generator, numbers)
             raise
         calibration = self._answer_calibration if asked.calibrated else None
-        out = [read_result(generator.take_result(number), calibration) for number in numbers]
+        results = [generator.take_result(number) for number in numbers]  # all of them, before one of them raises
+        out = [read_result(result, calibration) for result in results]
         return out[0] if isinstance(prompts, str) else out
 
     def stream(self, prompt: str | Sequence[int], max_tokens: int = 128, **options: Any) -> Iterator[str]:
@@ -230,16 +234,21 @@ class Package:
     def open_batch(self) -> Batch:
         """A running batch that requests of any thread join while others grow (a server's way to generate).
 
-        Until it is closed the package answers nothing else. Use it as a context manager.
+        Until it is closed the package generates nothing else. Use it as a context manager.
+
+        Raises:
+            EngineError: the package classifies, or has an open batch.
         """
         from smallwright.run.batch import Batch
 
         generator = self._generating()
-
-        def submit(options: Options, prompt: str, on_text: OnText | None) -> int:
-            return self._submit(options, self.tokens_of(prompt), on_text)
-
-        return Batch(generator, submit, self._answer_calibration)
+        self._batch = Batch(
+            generator,
+            lambda options, prompt: self._prepare(options, self.tokens_of(prompt)),
+            self._answer_calibration,
+            MOST_TEXTS,
+        )
+        return self._batch
 
     def chat(self, system: str | None = None, tools: Sequence[Mapping[str, Any]] = ()) -> Chat:
         """A conversation with the package.
@@ -326,11 +335,17 @@ class Package:
 
     def _generating(self) -> Any:
         session = self._opened()
+        if self._batch is not None and not self._batch.closed:
+            raise EngineError("a package with an open batch generates through it alone. Got another request.", "busy")
         if self._generator is None:
             self._generator = _engine.Generator(session, MOST_TEXTS)
         return self._generator
 
     def _submit(self, options: Options, prompt: list[int], on_text: OnText | None) -> int:
+        return self._prepare(options, prompt)(on_text)
+
+    def _prepare(self, options: Options, prompt: list[int]) -> Callable[[OnText | None], int]:
+        """A request, its constraint compiled; called with its reader it is queued, and its number returned."""
         constraint = None
         if self.schema is not None and not options.constrained and not options.free:
             options = replace(options, schema=self.schema)
@@ -338,7 +353,7 @@ class Package:
             from smallwright.run.constrain import constrain
 
             constraint = constrain(options, self.constraint_vocabulary())
-        number: int = self._generator.submit(
+        request = (
             prompt,
             options.sampling,
             _clean(options.stops),
@@ -347,9 +362,8 @@ class Package:
             constraint,
             options.confidence,
             options.keep,
-            on_text,
         )
-        return number
+        return lambda on_text: int(self._generator.submit(*request, on_text))
 
 
 def _listed(texts: str | Sequence[str]) -> list[str]:
