@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -57,12 +58,8 @@ class Batch:
     def __init__(
         self, generator: Any, prepare: Prepare, calibration: AnswerCalibration | None, most_texts: int
     ) -> None:
-        self._generator, self._prepare, self._calibration, self._most_texts = (
-            generator,
-            prepare,
-            calibration,
-            most_texts,
-        )
+        self._generator, self._prepare = generator, prepare
+        self._calibration, self._most_texts = calibration, most_texts
         self._changed = threading.Condition()
         self._waiting: deque[_Request] = deque()
         self._growing: dict[int, _Request] = {}  # by the engine's number; the worker's alone
@@ -151,7 +148,7 @@ class Batch:
             self._join(request)
         if self._cancelled:
             for number in self._growing:
-                self._patiently(lambda number=number: self._generator.cancel(number))
+                self._patiently(partial(self._generator.cancel, number))
         self._patiently(self._generator.step)
         self._hand_out()
         return True
@@ -161,7 +158,7 @@ class Batch:
             return
         reader = request.read if request.on_text is not None else None
         try:
-            self._growing[self._patiently(lambda: request.submit(reader))] = request
+            self._growing[self._patiently(partial(request.submit, reader))] = request
         except BaseException as error:  # the caller's, who waits for the future
             request.fail(error)
 
@@ -169,7 +166,7 @@ class Batch:
         for number in self._patiently(self._generator.ended):
             if number not in self._growing:
                 continue
-            result = self._patiently(lambda number=number: self._generator.take_result(number))
+            result = self._patiently(partial(self._generator.take_result, number))
             request = self._growing.pop(number)
             try:
                 completion = read_result(result, self._calibration if request.options.calibrated else None)
