@@ -30,8 +30,8 @@ demo: $(STAMP) ## train, distil, package and measure the smart-home assistant; t
 	$(BIN)/smallwright demo
 
 .PHONY: test
-test: $(STAMP) ## run the tests (minutes)
-	$(BIN)/python -m pytest
+test: $(STAMP) ## run the tests (minutes, two at a time)
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 .PHONY: test-slow
 test-slow: $(STAMP) ## run the long tests: deep fuzzing, kill and resume, whole journeys

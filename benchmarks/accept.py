@@ -21,6 +21,7 @@ ORDER = (
     "shakespeare.py",
     "kill_and_resume.py",
     "hostile_files.py",
+    "long_texts.py",
     "classify_latency.py",
     "classify_vs_peers.py",
     "engine_vs_peers.py",

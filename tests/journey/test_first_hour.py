@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -12,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+
+from smallwright.cli import main
 
 COLOURS = ("red", "green", "blue", "white")
 ROOMS = ("kitchen", "hall", "bedroom", "garden", "office")
@@ -54,6 +58,18 @@ def smallwright(*arguments: object, given: str | bytes | None = None) -> subproc
     out, err = done.stdout.decode("utf-8"), done.stderr.decode("utf-8")
     assert "Traceback" not in err + out, err
     return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+
+def here(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same command without a process of its own, which costs seconds of imports."""
+    out, err = io.StringIO(), io.StringIO()
+    status = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as ended:
+            status = ended.code if isinstance(ended.code, int) else 1
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
 
 def refused(done: subprocess.CompletedProcess[str], code: int, *words: str) -> str:
@@ -115,7 +131,7 @@ def test_an_ensemble_teaches_on_texts_of_its_own(tmp_path: Path) -> None:
         "student": {"from": "scratch", "preset": "pico", "context": 32},
         "distill": {**learn, "transfer_rows": 120},
     }
-    done = smallwright("build", _recipe(tmp_path, **taught), "--out", tmp_path / "out")
+    done = here("build", _recipe(tmp_path, **taught), "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "out/lamps/report.json").read_text(encoding="utf-8"))
     lines = {line["kind"]: line for line in report["neighbours"]}
@@ -132,7 +148,7 @@ def test_an_ensemble_teaches_on_texts_of_its_own(tmp_path: Path) -> None:
     probabilities = np.exp(np.load(answers / "transfer.npy").astype(np.float64))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     alone = {**taught, "teacher": {**taught["teacher"], "ensemble": None}, "evaluate": {"baseline": False}}
-    smallwright("build", _recipe(tmp_path, **alone), "--out", tmp_path / "alone")
+    here("build", _recipe(tmp_path, **alone), "--out", tmp_path / "alone")
     (other,) = (tmp_path / "alone/lamps/stages").glob("answers-*")
     assert not np.allclose(np.load(other / "train.npy"), np.load(answers / "train.npy"))
 
@@ -147,19 +163,19 @@ def test_run_answers_arguments_and_standard_input(package: Path) -> None:
 
 
 def test_inspect_plan_evaluate_and_doctor(home: Path, package: Path) -> None:
-    assert json.loads(smallwright("inspect", package, "--json").stdout)["task"] == "classify"
-    plan = smallwright("build", home / "lamps.yaml", "--out", home / "nowhere", "--plan")
+    assert json.loads(here("inspect", package, "--json").stdout)["task"] == "classify"
+    plan = here("build", home / "lamps.yaml", "--out", home / "nowhere", "--plan")
     assert plan.returncode == 0
     assert "parameters" in plan.stdout
     assert not (home / "nowhere").exists()
-    measured = json.loads(smallwright("evaluate", package, "--data", home / "rows.jsonl", "--json").stdout)
+    measured = json.loads(here("evaluate", package, "--data", home / "rows.jsonl", "--json").stdout)
     assert measured["rows"] == len(_rows())
     assert 0 <= measured["accuracy_low"] <= measured["accuracy"] <= measured["accuracy_high"] <= 1
-    assert "engine kernels" in smallwright("doctor").stdout
+    assert "engine kernels" in here("doctor").stdout
 
 
 def test_a_broken_budget_is_a_verdict_with_its_own_status(home: Path) -> None:
-    done = smallwright("build", home / "lamps.yaml", "--out", home / "out", "--set", "budget.size=1KB")
+    done = here("build", home / "lamps.yaml", "--out", home / "out", "--set", "budget.size=1KB")
     refused(done, 10, "do not ship")
     assert (home / "out/lamps/lamps.gguf").exists()
 
@@ -176,41 +192,41 @@ def test_generation_builds_and_writes(tmp_path: Path) -> None:
         distill={"epochs": 2, "batch_size": 4, "learning_rate": 3e-3},
         evaluate={"latency_rounds": 1, "cold_starts": 1, "samples": 1, "decode_tokens": 8},
     )
-    done = smallwright("build", path, "--out", tmp_path / "out")
+    done = here("build", path, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     package = tmp_path / "out/cats/cats.gguf"
-    first = smallwright("run", package, "the cat", "--max-tokens", 8)
-    assert first.stdout == smallwright("run", package, "the cat", "--max-tokens", 8).stdout
+    first = here("run", package, "the cat", "--max-tokens", 8)
+    assert first.stdout == here("run", package, "the cat", "--max-tokens", 8).stdout
     assert first.stdout.strip()
-    refused(smallwright("run", package, "the cat", "--top-p", 0, "--temperature", 1), 7, "top_p")
+    refused(here("run", package, "the cat", "--top-p", 0, "--temperature", 1), 7, "top_p")
 
 
 def test_wrong_recipes(tmp_path: Path) -> None:
     good = _recipe(tmp_path)
     refused(smallwright("build", tmp_path / "no.yaml"), 3, "no.yaml", "not there")
-    refused(smallwright("build", good, "--set", "distill.epoch=3"), 3, "'epoch'", "Did you mean 'epochs'")
-    refused(smallwright("build", good, "--set", "distill.epochs=0"), 3, "distill.epochs")
-    refused(smallwright("build", good, "--set", "nonsense"), 3, "key.sub=value")
-    refused(smallwright("build", good, "--set", "data.train=${SMALLWRIGHT_NOT_SET}/a"), 3, "SMALLWRIGHT_NOT_SET")
-    refused(smallwright("build", good, "--set", "student.preset=huge", "--out", tmp_path / "o"), 5, "huge", "nano")
+    refused(here("build", good, "--set", "distill.epoch=3"), 3, "'epoch'", "Did you mean 'epochs'")
+    refused(here("build", good, "--set", "distill.epochs=0"), 3, "distill.epochs")
+    refused(here("build", good, "--set", "nonsense"), 3, "key.sub=value")
+    refused(here("build", good, "--set", "data.train=${SMALLWRIGHT_NOT_SET}/a"), 3, "SMALLWRIGHT_NOT_SET")
+    refused(here("build", good, "--set", "student.preset=huge", "--out", tmp_path / "o"), 5, "huge", "nano")
     misspelt = good.read_text(encoding="utf-8").replace("name: lamps", "nmae: lamps")
     (tmp_path / "misspelt.yaml").write_text(misspelt, encoding="utf-8")
-    refused(smallwright("build", tmp_path / "misspelt.yaml"), 3, "'nmae'", "Did you mean 'name'")
+    refused(here("build", tmp_path / "misspelt.yaml"), 3, "'nmae'", "Did you mean 'name'")
     (tmp_path / "broken.yaml").write_text("name: [unclosed", encoding="utf-8")
-    refused(smallwright("build", tmp_path / "broken.yaml"), 3, "YAML", "line")
+    refused(here("build", tmp_path / "broken.yaml"), 3, "YAML", "line")
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9")
-    refused(smallwright("build", tmp_path / "latin.yaml"), 3, "UTF-8")
+    refused(here("build", tmp_path / "latin.yaml"), 3, "UTF-8")
 
 
 def test_wrong_data(tmp_path: Path) -> None:
     good, out = _recipe(tmp_path), tmp_path / "out"
-    refused(smallwright("build", good, "--out", out, "--set", "data.train=missing.jsonl"), 4, "missing.jsonl")
+    refused(here("build", good, "--out", out, "--set", "data.train=missing.jsonl"), 4, "missing.jsonl")
     (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
-    refused(smallwright("build", good, "--out", out, "--set", "data.train=empty.jsonl"), 4, "empty.jsonl")
+    refused(here("build", good, "--out", out, "--set", "data.train=empty.jsonl"), 4, "empty.jsonl")
     (tmp_path / "latin.jsonl").write_bytes('{"text": "café crème", "label": "a"}\n'.encode("latin-1") * 50)
-    refused(smallwright("build", good, "--out", out, "--set", "data.train=latin.jsonl"), 4, "latin.jsonl", "UTF-8")
+    refused(here("build", good, "--out", out, "--set", "data.train=latin.jsonl"), 4, "latin.jsonl", "UTF-8")
     (tmp_path / "new.jsonl").write_text('{"text": "who are you", "label": "unseen"}\n', encoding="utf-8")
-    refused(smallwright("build", good, "--out", out, "--set", "data.test=new.jsonl"), 4, "unseen", "new.jsonl")
+    refused(here("build", good, "--out", out, "--set", "data.test=new.jsonl"), 4, "unseen", "new.jsonl")
     assert not list(out.rglob("card.json")), "a refused stage must not look whole"
     assert not list(out.rglob("*.gguf"))
 
@@ -219,23 +235,23 @@ def test_wrong_packages(package: Path, tmp_path: Path) -> None:
     refused(smallwright("run", tmp_path / "no.gguf", "hello"), 6, "no.gguf")
     cut = tmp_path / "cut.gguf"
     cut.write_bytes(package.read_bytes()[:5000])
-    refused(smallwright("run", cut, "hello"), 6, "cut.gguf")
-    refused(smallwright("inspect", cut), 6)
+    refused(here("run", cut, "hello"), 6, "cut.gguf")
+    refused(here("inspect", cut), 6)
     altered = tmp_path / "altered.gguf"
     altered.write_bytes(b"GGUX" + package.read_bytes()[4:])
-    refused(smallwright("run", altered, "hello"), 6)
-    refused(smallwright("run", tmp_path, "hello"), 6)
+    refused(here("run", altered, "hello"), 6)
+    refused(here("run", tmp_path, "hello"), 6)
     refused(smallwright("run", package, given=b"caf\xe9\n"), 7, "UTF-8", "line 1")
 
 
 def test_a_folder_that_may_not_be_written_is_one_line(home: Path, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file where a folder should be", encoding="utf-8")
-    refused(smallwright("build", home / "lamps.yaml", "--out", tmp_path / "taken"), 2, "taken")
+    refused(here("build", home / "lamps.yaml", "--out", tmp_path / "taken"), 2, "taken")
 
 
 def test_evaluate_refuses_labels_that_the_package_does_not_know(package: Path, tmp_path: Path) -> None:
     (tmp_path / "new.jsonl").write_text('{"text": "who are you", "label": "unseen"}\n', encoding="utf-8")
-    refused(smallwright("evaluate", package, "--data", tmp_path / "new.jsonl"), 4, "unseen")
+    refused(here("evaluate", package, "--data", tmp_path / "new.jsonl"), 4, "unseen")
 
 
 def test_sw_run_answers_without_python(package: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import json
 import os
@@ -258,5 +259,5 @@ def test_describes_what_transformers_makes() -> None:
     bert = transformers.BertTokenizer(vocab=json.loads(make_json("bert_uncased"))["model"]["vocab"])
     spec = describe(bert.backend_tokenizer).spec
     assert (spec.lowercase, spec.strip_accents, spec.prefix, spec.suffix) == (True, True, (2,), (3,))
-    converter = transformers.convert_slow_tokenizer.TikTokenConverter
+    converter = importlib.import_module("transformers.convert_slow_tokenizer").TikTokenConverter
     assert LLAMA3_PATTERN in inspect.signature(converter.__init__).parameters["pattern"].default

@@ -40,10 +40,12 @@ def build(asked: Namespace) -> None:
 
     Leaves with 10 when the file was built and measured but breaks the budget.
     """
-    from smallwright import pipeline
     from smallwright.recipe import Recipe
 
     document = Recipe.load(asked.recipe, asked.overrides)
+    # Only now, because it loads torch for seconds: a misspelt recipe is told at once.
+    from smallwright import pipeline
+
     if asked.plan:
         print(pipeline.render_plan(document, pipeline.make_plan(document)))
         return
