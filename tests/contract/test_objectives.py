@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import rel_entr
 
 from smallwright.errors import RecipeError
-from smallwright.train.objectives import (
-    NO_LABEL,
-    OBJECTIVES,
-    Objective,
-    Targets,
-    make_objective,
-    soft_target_divergence,
-)
+from smallwright.train.divergences import DIVERGENCES, gather_top, soft_target_divergence
+from smallwright.train.objectives import NO_LABEL, OBJECTIVES, Objective, Targets, make_objective
 
 NAMES = sorted(OBJECTIVES)
 
@@ -91,6 +87,69 @@ def test_divergence_is_torchs_kl_and_zero_at_equality(classes: int, seed: int, t
     assert float(ours.min()) >= -1e-4
     same = soft_target_divergence(logits, logits + 3.0, temperature)
     assert float(same.abs().max()) < 1e-4 * max(1.0, temperature**2)
+
+
+@pytest.mark.parametrize("kind", sorted(DIVERGENCES))
+def test_every_divergence_keeps_the_contract(kind: str) -> None:
+    check_objective(make_objective(["soft_targets"], divergence=kind, skew=0.3))
+    logits, targets = _case()
+    same = soft_target_divergence(logits, logits - 2.0, 3.0, kind=kind, skew=0.3)
+    assert float(same.abs().max()) < 1e-4
+    assert targets.teacher is not None
+    excluded = targets.teacher.clone()
+    excluded[:, 1] = float("-inf")
+    logits.requires_grad_(True)
+    losses = soft_target_divergence(logits, excluded, 2.0, kind=kind)
+    losses.sum().backward()
+    assert bool(torch.isfinite(losses).all()) and logits.grad is not None and bool(torch.isfinite(logits.grad).all())
+
+
+@given(st.integers(2, 40), st.integers(0, 10_000), st.floats(0.5, 10), st.floats(0.05, 0.95))
+@settings(max_examples=30, deadline=None)
+def test_divergences_are_scipys(classes: int, seed: int, temperature: float, skew: float) -> None:
+    """``scipy.special.rel_entr`` of the mixed distributions as the papers write them, in float64."""
+    logits, targets = _case(3, classes, seed)
+    assert targets.teacher is not None
+    q, p = (F.softmax(x.double() / temperature, dim=-1).numpy() for x in (logits, targets.teacher))
+
+    def entropy(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return rel_entr(a, b).sum(-1)
+
+    middle = skew * p + (1 - skew) * q
+    expected = {
+        "forward": entropy(p, q),
+        "reverse": entropy(q, p),
+        "skewed_forward": entropy(p, middle),
+        "skewed_reverse": entropy(q, skew * q + (1 - skew) * p),
+        "jensen_shannon": skew * entropy(p, middle) + (1 - skew) * entropy(q, middle),
+    }
+    for kind, theirs in expected.items():
+        ours = soft_target_divergence(logits, targets.teacher, temperature, kind=kind, skew=skew)
+        np.testing.assert_allclose(ours.numpy(), theirs * temperature**2, rtol=2e-4, atol=2e-4 * temperature**2)
+
+
+def test_the_tail_is_one_more_class() -> None:
+    """Top two of five with the tail: the divergence of the distributions whose last three classes are added up."""
+    logits, targets = _case()
+    assert targets.teacher is not None
+    log_p = F.log_softmax(targets.teacher, -1)
+    top = log_p.topk(2, dim=-1)
+    spoken, teacher = gather_top(logits, top.values, top.indices, tail=True)
+    others = torch.ones_like(log_p).scatter_(1, top.indices, 0.0)
+    p, q = log_p.exp(), F.softmax(logits, -1)
+    for found, whole in ((teacher, p), (spoken, q)):
+        grouped = torch.cat((whole.gather(1, top.indices), (whole * others).sum(1, keepdim=True)), 1)
+        torch.testing.assert_close(F.softmax(found, -1), grouped, atol=1e-5, rtol=1e-4)
+    pure = make_objective(["soft_targets"], weight=1.0, tail=True, temperature=1.0)
+    own = F.log_softmax(logits, -1).topk(2, dim=-1)
+    assert float(pure(logits, Targets(targets.labels, own.values, own.indices)).abs().max()) < 1e-4
+    # Mass on classes that the teacher does not name costs something, which without the tail it does not.
+    astray = logits.clone()
+    astray.scatter_(1, (F.log_softmax(logits, -1)).argmin(1, keepdim=True), 9.0)
+    named = Targets(targets.labels, own.values, own.indices)
+    assert float(pure(astray, named).min()) > 0.5
+    blind = make_objective(["soft_targets"], weight=1.0, temperature=1.0)
+    assert float(blind(astray, named).abs().max()) < 1e-4
 
 
 def test_mixing_weight_and_rows_without_label() -> None:

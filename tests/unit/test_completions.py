@@ -62,7 +62,7 @@ def test_the_prompt_has_no_part_in_the_loss(completions: Completions) -> None:
     model, task = make_model(), CompletionTask(completions, batch_size=4)
     objective = make_objective(("cross_entropy",))
     batch = task.load(0, 0, CPU)
-    objective(task.forward(model, batch), batch.targets).sum().backward()
+    objective(task.forward(model, batch).logits, batch.targets).sum().backward()
     got = model.embedding.tokens.weight.grad.clone()
     model.zero_grad()
     total = torch.zeros(())

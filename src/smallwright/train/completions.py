@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from smallwright.data.batches import length_buckets
 from smallwright.data.completions import Completions
@@ -19,7 +19,7 @@ from smallwright.errors import DataError
 from smallwright.train.objectives import Targets
 from smallwright.train.precision import autocast
 from smallwright.train.predict import group_by_length, pad
-from smallwright.train.tasks import Batch, check_rows, hash_arrays
+from smallwright.train.tasks import Batch, Forward, check_rows, hash_arrays
 
 _TOKENS_AT_ONCE = 8192
 
@@ -100,9 +100,9 @@ class CompletionTask:
             classes = torch.from_numpy(self.teacher_classes[places].astype(np.int64)).to(device)
         return Batch(batch.tokens, batch.lengths, Targets(batch.targets.labels, teacher, classes), batch.positions)
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+    def forward(self, model: nn.Module, batch: Batch) -> Forward:
         """See ``TrainingTask``."""
-        return model.logits(batch.tokens, positions=batch.positions)
+        return Forward(model.logits(batch.tokens, positions=batch.positions), batch.targets)
 
     @torch.inference_mode()
     def validate(self, model: nn.Module, precision: str) -> dict[str, float]:
@@ -117,7 +117,7 @@ class CompletionTask:
         for rows in group_by_length(self.validation.lengths.tolist(), _TOKENS_AT_ONCE):
             batch = load_completions(self.validation, rows, device)
             with autocast(precision, device):
-                logits = self.forward(model, batch).float()
+                logits = self.forward(model, batch).logits.float()
             labels = batch.targets.labels
             total += float(torch.nn.functional.cross_entropy(logits, labels, reduction="sum").double())
             assert batch.positions is not None  # load_completions names them

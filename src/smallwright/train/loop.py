@@ -211,9 +211,11 @@ class _Run:
         for part, batch in enumerate(batches):
             torch.manual_seed(int(np.random.SeedSequence([options.seed, step, part]).generate_state(1)[0]))
             with autocast(self.precision, self.device):
-                logits = self.task.forward(self.model, batch)
+                passed = self.task.forward(self.model, batch)
             # Sum over all rows of the step: however it is cut into batches, each row weighs the same.
-            loss = self.objective(logits.float(), batch.targets).sum() / rows
+            loss = self.objective(passed.logits.float(), passed.targets).sum() / rows
+            if passed.extra is not None:
+                loss = loss + passed.extra.mean() * batch.targets.count() / rows
             loss.backward()
             total += float(loss.detach())
         norm = clip_gradients(self.model.parameters(), options.clip_norm)

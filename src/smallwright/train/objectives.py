@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smallwright.errors import RecipeError
+from smallwright.train.divergences import gather_top, soft_target_divergence
 
 NO_LABEL = -1
 
@@ -25,17 +26,19 @@ class Targets:
     Attributes:
         labels: (N,) int64 in 0..C-1, or ``NO_LABEL``.
         teacher: the teacher's logits, (N, C) float32, or (N, K) for only some classes; None: no teacher. Only
-            differences within a row matter, so log-probabilities serve as well.
+            differences within a row matter, so log-probabilities serve as well; for K classes it is those.
         teacher_classes: (N, K) int64, which classes ``teacher`` speaks of; None: all of them, in order.
+        awaited: a teacher will answer all rows during the forward pass (tutor.py).
     """
 
     labels: Tensor
     teacher: Tensor | None = None
     teacher_classes: Tensor | None = None
+    awaited: bool = False
 
     def count(self) -> int:
         """Rows that have a label or a teacher: what a mean loss is divided by."""
-        return len(self.labels) if self.teacher is not None else int((self.labels != NO_LABEL).sum())
+        return len(self.labels) if self.teacher is not None or self.awaited else int((self.labels != NO_LABEL).sum())
 
 
 Loss = Callable[[Tensor, Targets], Tensor]
@@ -56,34 +59,26 @@ def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
     return loss
 
 
-def soft_target_divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
-    """Forward KL divergence of softmax(teacher / T) from softmax(student / T), times T squared.
-
-    Args:
-        student: (N, C) float32 logits.
-        teacher: (N, C) float32 logits; minus infinity is a probability of 0.
-        temperature: T above 0. T squared keeps the gradient's size the same at every T.
-    Returns:
-        (N,) float32, at least 0, and 0 where the two distributions are equal.
-    Source: Hinton, Vinyals, Dean, arXiv:1503.02531, section 2.
-    """
-    log_teacher = F.log_softmax(teacher / temperature, dim=-1)
-    log_student = F.log_softmax(student / temperature, dim=-1)
-    share = log_teacher.exp()
-    terms = torch.where(share > 0, share * (log_teacher - log_student), torch.zeros_like(share))
-    return terms.sum(-1) * temperature**2
-
-
-def soft_targets(*, temperature: float = 2.0, weight: float = 0.9, label_smoothing: float = 0.0) -> Loss:
+def soft_targets(
+    *,
+    temperature: float = 2.0,
+    weight: float = 0.9,
+    label_smoothing: float = 0.0,
+    divergence: str = "forward",
+    skew: float = 0.1,
+    tail: bool = False,
+) -> Loss:
     """``weight`` times the divergence from the teacher plus the rest times cross-entropy with the label.
 
-    A row without a label has only the first term. Where the teacher speaks of only K classes, both distributions are
-    taken over those K (each sums to 1 there): equal logits still give 0, and K = C is the full divergence.
+    A row without a label has only the first term.
 
     Args:
         temperature: above 0.
         weight: in [0, 1]; 1 needs no labels.
         label_smoothing: of the cross-entropy term.
+        divergence: a key of ``DIVERGENCES``.
+        skew: in (0, 1), see there.
+        tail: where the teacher speaks of only K classes, all others are one more (see ``gather_top``).
     """
     hard = cross_entropy(label_smoothing=label_smoothing)
 
@@ -92,8 +87,10 @@ def soft_targets(*, temperature: float = 2.0, weight: float = 0.9, label_smoothi
             raise RecipeError(
                 "the objective soft_targets needs a teacher's answers. Got none. Add a teacher, or use cross_entropy."
             )
-        spoken = logits if targets.teacher_classes is None else logits.gather(-1, targets.teacher_classes)
-        soft = soft_target_divergence(spoken, targets.teacher.float(), temperature)
+        spoken, teacher = logits, targets.teacher.float()
+        if targets.teacher_classes is not None:
+            spoken, teacher = gather_top(logits, teacher, targets.teacher_classes, tail=tail)
+        soft = soft_target_divergence(spoken, teacher, temperature, kind=divergence, skew=skew)
         return weight * soft + (1.0 - weight) * hard(logits, targets) if weight < 1.0 else soft
 
     return loss
@@ -122,11 +119,15 @@ class ObjectiveRow:
 
 OBJECTIVES = {
     "cross_entropy": ObjectiveRow(cross_entropy, ("label_smoothing",), needs_teacher=False),
-    "soft_targets": ObjectiveRow(soft_targets, ("temperature", "weight", "label_smoothing"), needs_teacher=True),
+    "soft_targets": ObjectiveRow(
+        soft_targets,
+        ("temperature", "weight", "label_smoothing", "divergence", "skew", "tail"),
+        needs_teacher=True,
+    ),
 }
 
 
-def make_objective(names: Sequence[str], **settings: float) -> Objective:
+def make_objective(names: Sequence[str], **settings: float | str) -> Objective:
     """The sum of the named objectives.
 
     Args:

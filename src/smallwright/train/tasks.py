@@ -40,6 +40,16 @@ class Batch:
     positions: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Forward:
+    """What a forward pass gives: ``logits`` (N, C) for N ``targets``, and ``extra`` (B,) float32, a loss of each of the
+    batch's B texts beside the objective's; its mean weighs as much as one target's loss."""
+
+    logits: Tensor
+    targets: Targets
+    extra: Tensor | None = None
+
+
 class TrainingTask(Protocol):
     """What the loop asks of a task."""
 
@@ -49,8 +59,8 @@ class TrainingTask(Protocol):
     def load(self, epoch: int, index: int, device: torch.device) -> Batch:
         """Batch ``index`` of an epoch."""
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
-        """Logits (N, C) for the batch's N targets."""
+    def forward(self, model: nn.Module, batch: Batch) -> Forward:
+        """The model's answers to the batch."""
 
     def validate(self, model: nn.Module, precision: str) -> dict[str, float]:
         """Numbers by name. ``score``, higher is better, chooses the best weights; without it the last ones are kept."""
@@ -123,9 +133,9 @@ class ClassificationTask:
             teacher = torch.from_numpy(self.teacher[rows].astype(np.float32)).to(device)
         return Batch(tokens, lengths, Targets(torch.from_numpy(self.labels[rows]).to(device), teacher))
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+    def forward(self, model: nn.Module, batch: Batch) -> Forward:
         """See ``TrainingTask``."""
-        return model.classify(batch.tokens, batch.lengths)
+        return Forward(model.classify(batch.tokens, batch.lengths), batch.targets)
 
     def validate(self, model: nn.Module, precision: str) -> dict[str, float]:
         """``accuracy`` (which is the score) and mean ``loss`` in nats on the validation texts."""
@@ -208,9 +218,9 @@ class LanguageModelTask:
         lengths = torch.full((len(tokens),), self.context, device=device)
         return Batch(tokens[:, :-1], lengths, Targets(labels, teacher, classes))
 
-    def forward(self, model: nn.Module, batch: Batch) -> Tensor:
+    def forward(self, model: nn.Module, batch: Batch) -> Forward:
         """See ``TrainingTask``."""
-        return model.logits(batch.tokens).flatten(0, 1)
+        return Forward(model.logits(batch.tokens).flatten(0, 1), batch.targets)
 
     @torch.inference_mode()
     def validate(self, model: nn.Module, precision: str) -> dict[str, float]:
