@@ -24,7 +24,7 @@ from smallwright.data.settings import DataSettings
 from smallwright.errors import EngineError, RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
 from smallwright.spec.prompt import PromptForm
-from smallwright.teacher.settings import TeacherSettings
+from smallwright.teacher.settings import TEACHERS, AnyTeacherSettings
 from smallwright.tokenizer.settings import TokenizerSettings
 from smallwright.train.settings import DistilSettings
 
@@ -72,7 +72,7 @@ class Recipe(BaseModel):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="names the output folder and the package")
     task: TaskSettings
     data: DataSettings
-    teacher: TeacherSettings | None = None
+    teacher: AnyTeacherSettings | None = None
     tokenizer: TokenizerSettings = TokenizerSettings()
     student: StudentSettings = StudentSettings()
     distill: DistilSettings = DistilSettings()
@@ -93,6 +93,12 @@ class Recipe(BaseModel):
     def answers_prompts(self) -> bool:
         """Whether rows are prompts with completions, rather than texts."""
         return self.data.train.fields.prompt is not None
+
+    @property
+    def hears_teacher_alone(self) -> bool:
+        """Whether there are texts without labels, on which only the teacher speaks."""
+        data = self.data
+        return self.distill.transfer_rows > 0 or data.unlabelled is not None or data.labels_per_class is not None
 
     def read_schema(self) -> str | None:
         """The task's JSON schema as compact text, keys in the order they were given; None where there is none.
@@ -139,15 +145,56 @@ class Recipe(BaseModel):
         learners = [self.distill, *([self.teacher.finetune] if self.teacher and self.teacher.finetune else [])]
         if self.task.kind == "generate" and any(settings.token_dropout > 0 for settings in learners):
             raise ValueError("token_dropout is for task.kind: classify. Leave it out")
+        if self.data.unlabelled is not None and self.teacher is None:
+            raise ValueError("data.unlabelled needs a teacher, whom the student hears there. Add one, or leave it out")
         if self.distill.transfer_rows and (self.task.kind == "generate" or self.teacher is None):
             raise ValueError("distill.transfer_rows needs task.kind: classify and a teacher. Leave it out, or add one")
+        asks_prompts = self.task.kind == "generate" and self.answers_prompts
+        if self.distill.targets != "data" and (self.teacher is None or not asks_prompts):
+            raise ValueError(
+                f"distill.targets: {self.distill.targets} needs kind: generate, a teacher, and rows with "
+                "data.train.fields.prompt and completion. Leave it out, or add them"
+            )
+        self._check_tutoring()
+        self._check_offer()
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
             raise ValueError("teacher.ensemble is for task.kind: classify. Leave it out")
         if self.task.kind == "generate" and (self.student.bigrams or (self.teacher and self.teacher.bigrams)):
             raise ValueError("bigrams are for task.kind: classify. Leave them out")
+        if self.student.source == "scratch" and (self.student.width or self.student.feedforward):
+            raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
         if self.student.source == "teacher" and self.student.bigrams:
             raise ValueError("student.bigrams is for from: scratch. Leave it out")
         return self
+
+    def _check_offer(self) -> None:
+        """Refuse what a teacher does not offer."""
+        if self.teacher is None or self.teacher.offer.network:
+            return
+        kind = f"teacher.from: {self.teacher.source}"
+        if self.task.kind != "classify":
+            raise ValueError(f"{kind} is for task.kind: classify. Leave the teacher out, or use from: hf")
+        if self.student.source == "teacher":
+            raise ValueError(f"student.from: teacher needs a network, which {kind} is not. Use from: scratch")
+        if self.tokenizer.kind == "teacher":
+            raise ValueError(f"tokenizer.kind: teacher needs a network, which {kind} is not. Use kind: train")
+        if self.distill.needs_teacher_beside:
+            raise ValueError(
+                f"distill.match and distill.answers: online need a network, which {kind} is not. Leave them out"
+            )
+
+    def _check_tutoring(self) -> None:
+        if not self.distill.needs_teacher_beside:
+            return
+        why = "distill.match, distill.answers: online and distill.own_texts"
+        if self.teacher is None:
+            raise ValueError(f"{why} need a teacher. Add one, or leave them out")
+        if self.teacher.path is not None and self.tokenizer.kind == "train":
+            raise ValueError(f"{why} need a teacher that reads the student's tokens. Use tokenizer: {{kind: teacher}}")
+        if self.teacher.ensemble is not None and self.distill.answers == "online":
+            raise ValueError("an ensemble's answers are kept. Leave out distill.answers: online")
+        if self.distill.own_texts and (self.task.kind == "classify" or self.answers_prompts):
+            raise ValueError("distill.own_texts needs task.kind: generate and whole texts. Leave it out")
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -284,25 +331,32 @@ def _explain(error: ValidationError, place: str, text: str | None) -> str:
     problems = error.errors()
     # A misspelt key is also a missing one: the misspelling is what can be mended.
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    path = tuple(str(part) for part in first["loc"])
+    keys = [str(part) for part in first["loc"]]
+    path = tuple(key for key in keys if key not in TEACHERS)
     line = _line_of(text, path)
     where = f"{place}{f', line {line}' if line else ''}: {'.'.join(path)}" if path else place
     more = f" ({error.error_count() - 1} more problems after this one.)" if error.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(path[-1], sorted(_known_keys(path[:-1])), n=1, cutoff=0.5)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(sorted(_known_keys(path[:-1])))}."
+        near = difflib.get_close_matches(path[-1], sorted(_known_keys(keys[:-1])), n=1, cutoff=0.5)
+        remedy = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(sorted(_known_keys(keys[:-1])))}."
         return f"a recipe has only known keys. Got {path[-1]!r} in {where}. {remedy}{more}"
     if first["type"] == "missing":
         return f"a recipe must have the key {path[-1]!r}. Got none in {where}. Add it.{more}"
     message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    got = first["input"] if not isinstance(first["input"], (dict, list)) else type(first["input"]).__name__
-    return f"{message}. Got {got!r} in {where}.{more}" if path else f"{message} ({where}).{more}"
+    compound = isinstance(first["input"], (dict, list))
+    if not path or (compound and first["type"] == "value_error"):  # our own message says what was got
+        return f"{message} ({where}).{more}"
+    got = type(first["input"]).__name__ if compound else first["input"]
+    return f"{message}. Got {got!r} in {where}.{more}"
 
 
 def _known_keys(path: Sequence[str]) -> set[str]:
     """The keys allowed at a place, for a suggestion; empty when the place is not a settings class."""
     model: Any = Recipe
     for part in path:
+        if part in TEACHERS:
+            model = TEACHERS[part]
+            continue
         fields = getattr(model, "model_fields", {})
         match = next((f for name, f in fields.items() if part in (name, f.alias)), None)
         if match is not None:

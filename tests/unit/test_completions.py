@@ -91,7 +91,8 @@ def test_the_exact_score_is_what_greedy_decoding_answers(completions: Completion
 
 def test_a_teacher_answers_every_target_and_is_asked_once(completions: Completions, tmp_path: Path) -> None:
     model = make_model().eval()
-    values, tokens = answer_completions(model, completions, tmp_path / "answers", top=3)
+    answers = answer_completions(model, completions, tmp_path / "answers", top=3)
+    values, tokens = answers.read(np.arange(len(answers)))
     place = 0
     for prompt, answer in PAIRS:
         with torch.inference_mode():
@@ -102,10 +103,10 @@ def test_a_teacher_answers_every_target_and_is_asked_once(completions: Completio
             np.testing.assert_allclose(values[place], best.values.numpy(), rtol=1e-3, atol=1e-3)
             place += 1
     assert place == len(values)
-    stamp = (tmp_path / "answers" / "values.npy").stat().st_mtime_ns
+    stamp = (tmp_path / "answers" / "answers.npy").stat().st_mtime_ns
     answer_completions(model, completions, tmp_path / "answers", top=3)
-    assert (tmp_path / "answers" / "values.npy").stat().st_mtime_ns == stamp
-    task = CompletionTask(completions, batch_size=2, teacher=values, teacher_classes=tokens)
+    assert (tmp_path / "answers" / "answers.npy").stat().st_mtime_ns == stamp
+    task = CompletionTask(completions, batch_size=2, teacher=answers)
     for index in range(task.count_batches(0)):
         batch = task.load(0, index, CPU)
         assert batch.targets.teacher is not None and batch.targets.teacher_classes is not None

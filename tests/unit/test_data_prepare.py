@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -303,3 +304,33 @@ def test_settings_accept_plain_paths_and_refuse_typos() -> None:
     ):
         with pytest.raises(ValidationError, match=message):
             DataSettings.model_validate(wrong)
+
+
+def test_unlabelled_texts_are_new_ones_only(tmp_path: Path) -> None:
+    train = [{"text": f"turn on lamp {number}", "label": "on"} for number in range(6)]
+    train += [{"text": f"turn off lamp {number}", "label": "off"} for number in range(6)]
+    write_jsonl(tmp_path / "train.jsonl", train)
+    write_jsonl(tmp_path / "test.jsonl", [{"text": "lamp on", "label": "on"}, {"text": "lamp off", "label": "off"}])
+    given = ["Lamp on", "turn on lamp 3", "dim the lamp", "dim  the lamp", "blue lamp"]
+    write_jsonl(tmp_path / "more.jsonl", [{"text": text} for text in given])
+    settings = DataSettings(
+        train="train.jsonl", test="test.jsonl", unlabelled="more.jsonl", validation_fraction=0, labels_per_class=2
+    )
+    report = prepare(settings, kind="classify", root=tmp_path, out=tmp_path / "out")
+    rows = read_rows(tmp_path / "out" / "train.jsonl")
+    unlabelled = read_rows(tmp_path / "out" / "unlabelled.jsonl")
+    assert Counter(row.label for row in rows) == {"on": 2, "off": 2}
+    texts = {row.text for row in unlabelled}
+    assert {"dim the lamp", "blue lamp"} <= texts and len(unlabelled) == len(texts)
+    assert all(row.label is None for row in unlabelled)
+    # Every training text is there once, labelled or not, and none that is measured on.
+    assert {row.text for row in rows} | texts == {row["text"] for row in train} | {"dim the lamp", "blue lamp"}
+    assert report.rows["unlabelled"] == 10 and report.duplicates["unlabelled"] == 0
+    assert any("3 unlabelled texts stand in another split or twice" in warning for warning in report.warnings)
+    again = prepare(settings, kind="classify", root=tmp_path, out=tmp_path / "again")
+    assert again == report
+    other = settings.model_copy(update={"seed": 1})
+    prepare(other, kind="classify", root=tmp_path, out=tmp_path / "other")
+    assert read_rows(tmp_path / "other" / "train.jsonl") != rows
+    with pytest.raises(DataError, match="unlabelled texts are for classify"):
+        prepare(settings, kind="generate", root=tmp_path, out=tmp_path / "no")

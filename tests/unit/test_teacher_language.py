@@ -31,7 +31,8 @@ def shard(tmp_path: Path) -> Shard:
 
 
 def test_answers_are_the_models_own(model: Transformer, shard: Shard, tmp_path: Path) -> None:
-    values, tokens = answer_next_tokens(model, shard, tmp_path / "answers", context=CONTEXT, top=TOP)
+    answers = answer_next_tokens(model, shard, tmp_path / "answers", context=CONTEXT, top=TOP)
+    values, tokens = answers.read(np.arange(len(answers)))
     assert values.shape == tokens.shape == (shard.tokens.size, TOP)
     everything = torch.from_numpy(shard.tokens.astype(np.int64))
     for start in range(0, len(everything), CONTEXT):
@@ -45,14 +46,14 @@ def test_answers_are_the_models_own(model: Transformer, shard: Shard, tmp_path: 
 def test_the_teacher_is_asked_once(
     model: Transformer, shard: Shard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = np.array(answer_next_tokens(model, shard, tmp_path / "answers", context=CONTEXT, top=TOP)[0])
+    first = answer_next_tokens(model, shard, tmp_path / "answers", context=CONTEXT, top=TOP).records.tobytes()
 
     def refuse(*_: object) -> None:
         raise AssertionError("asked again")
 
     monkeypatch.setattr(model, "logits", refuse)
-    again, _ = answer_next_tokens(model, shard, tmp_path / "answers", context=CONTEXT, top=TOP)
-    assert np.array_equal(first, again)
+    again = answer_next_tokens(model, shard, tmp_path / "answers", context=CONTEXT, top=TOP)
+    assert again.records.tobytes() == first
     with pytest.raises(AssertionError, match="asked again"):
         answer_next_tokens(model, shard, tmp_path / "answers", context=CONTEXT, top=TOP - 1)
 

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from smallwright.data.shards import Shard
+from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import CheckpointError, DataError, RecipeError
 from smallwright.model import Transformer, preset, seeded
 from smallwright.spec import HeadSpec
@@ -287,7 +288,9 @@ def test_language_model_reads_the_teachers_row_of_each_position() -> None:
     next_tokens = np.append(tokens[1:], 0).astype(np.int64)
     values = np.stack([np.zeros(300), np.full(300, -2.0)], axis=1).astype(np.float16)
     classes = np.stack([next_tokens, (next_tokens + 1) % VOCABULARY], axis=1)
-    task = LanguageModelTask(shard, context=16, batch_size=3, teacher=values, teacher_classes=classes)
+    answers = TopAnswers.empty(300, 2, VOCABULARY)
+    answers.put(slice(0, 300), values, classes)
+    task = LanguageModelTask(shard, context=16, batch_size=3, teacher=answers)
     for epoch in range(2):
         targets = task.load(epoch, 1, torch.device("cpu")).targets
         assert targets.teacher_classes is not None and torch.equal(targets.teacher_classes[:, 0], targets.labels)

@@ -24,6 +24,8 @@ _BUILD_PARTS = (
     "pyarrow",
     "gguf",
     "scikit-learn",
+    "rapidfuzz",
+    "httpx2",
     "matplotlib",
 )
 

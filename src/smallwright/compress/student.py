@@ -1,4 +1,4 @@
-"""The student before it learns: from scratch by preset, or from the teacher by keeping chosen layers.
+"""The student before it learns: from scratch by preset, or from the teacher by keeping chosen layers and channels.
 
 Enters: settings, and the teacher where it is needed. Leaves: an untrained ``Transformer`` over the domain's tokens.
 Not here: training (train/), choosing tokens (tokenizer/).
@@ -29,7 +29,7 @@ class StudentSettings(BaseModel):
     source: Literal["scratch", "teacher"] = Field(
         default="scratch",
         alias="from",
-        description="scratch: a preset; teacher: the teacher's own weights, fewer layers",
+        description="scratch: a preset; teacher: the teacher's own weights, fewer and narrower layers",
     )
     preset: str = Field(default="nano", description="from scratch: a row of model/presets.py")
     bigrams: int | None = Field(
@@ -40,6 +40,12 @@ class StudentSettings(BaseModel):
     )
     layers: int | tuple[int, ...] | None = Field(
         default=None, description="from teacher: how many layers, or which ones; None: every second one"
+    )
+    width: int | None = Field(
+        default=None, ge=1, description="from teacher: channels to keep, those of the largest values; None: all"
+    )
+    feedforward: int | None = Field(
+        default=None, ge=1, description="from teacher: neurons to keep in each layer's feed-forward; None: all"
     )
     context: int = Field(default=128, ge=8, le=32768, description="from scratch: the most tokens of one text")
 
@@ -53,6 +59,7 @@ def make_student(
     heads: dict[str, HeadSpec],
     causal: bool,
     seed: int,
+    sample: Sequence[np.ndarray] = (),
 ) -> Transformer:
     """Build the student that the training loop will teach.
 
@@ -64,6 +71,7 @@ def make_student(
         heads: what the student is to answer.
         causal: whether a token sees only what stands before it (from scratch; a teacher decides for itself).
         seed: of the initial weights.
+        sample: texts as the student's tokens, by which channels are chosen where it is narrower than its teacher.
 
     Returns:
         A model with ``vocabulary`` tokens and the given heads.
@@ -73,6 +81,7 @@ def make_student(
     """
     from smallwright.compress.depth import choose_layers, keep_layers
     from smallwright.compress.vocabulary import trim_embedding
+    from smallwright.compress.width import narrow
     from smallwright.model import Transformer, preset, seeded
 
     if settings.source == "scratch":
@@ -91,14 +100,17 @@ def make_student(
             "student.from: teacher needs a teacher. Got none in the recipe. Add one, or use from: scratch."
         )
     student = keep_layers(teacher, _layer_indices(settings.layers, len(teacher.spec.layers), choose_layers))
-    return student if kept is None else trim_embedding(student, kept)
+    student = student if kept is None else trim_embedding(student, kept)
+    return narrow(student, sample, settings.width, settings.feedforward)
 
 
-def student_layers(settings: StudentSettings, teacher: ModelSpec) -> tuple[int, ...]:
-    """Which of the teacher's layers a student made from it keeps."""
+def shrink_spec(settings: StudentSettings, teacher: ModelSpec) -> ModelSpec:
+    """What a student made from this teacher is, before its vocabulary is trimmed."""
     from smallwright.compress.depth import choose_layers
+    from smallwright.compress.width import narrow_spec
 
-    return _layer_indices(settings.layers, len(teacher.layers), choose_layers)
+    kept = teacher.with_layers(_layer_indices(settings.layers, len(teacher.layers), choose_layers))
+    return narrow_spec(kept, settings.width, settings.feedforward)
 
 
 def _layer_indices(layers: int | Sequence[int] | None, total: int, choose: _Choose) -> tuple[int, ...]:

@@ -18,12 +18,13 @@ _CHUNK_BYTES = 1 << 20
 
 
 def list_sources(settings: DataSettings) -> list[tuple[str, SourceSettings]]:
-    """The sources that are given, each with its role, in a fixed order: train, validation, test, out_of_scope."""
+    """The sources that are given, each with its role, in a fixed order."""
     given = (
         ("train", settings.train),
         ("validation", settings.validation),
         ("test", settings.test),
         ("out_of_scope", settings.out_of_scope),
+        ("unlabelled", settings.unlabelled),
     )
     return [(role, source) for role, source in given if source is not None]
 

@@ -1,7 +1,7 @@
 """The data stage: sources in, checked splits out.
 
 Enters: settings, the recipe's folder, an output folder. Leaves: train.jsonl, validation.jsonl, test.jsonl,
-out_of_scope.jsonl, rejects.jsonl, leaks.jsonl, labels.json and report.json in it.
+out_of_scope.jsonl, unlabelled.jsonl, rejects.jsonl, leaks.jsonl, labels.json and report.json in it.
 Not here: tokens (shards.py), batches (batches.py).
 """
 
@@ -25,6 +25,7 @@ from smallwright.data.splits import (
     SPLITS,
     Leak,
     assign_splits,
+    choose_per_class,
     choose_rows,
     count_conflicts,
     cut_document,
@@ -38,13 +39,15 @@ Kind = Literal["classify", "generate"]
 
 @dataclass(slots=True)
 class _Work:
-    """What is known so far: rows by split (in the order of SPLITS, then out_of_scope), and what to report.
+    """What is known so far: rows by split (in the order of SPLITS, then out_of_scope, then unlabelled, which takes what
+    no other has), and what to report.
 
     ``keys`` stand beside ``rows``: the key of each row's normalised text, made once because that is what costs time.
     """
 
     rows: dict[str, list[SourceRow]]
     given: dict[str, str]
+    unlabelled: list[SourceRow] = field(default_factory=list)
     keys: dict[str, list[bytes]] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
@@ -81,6 +84,10 @@ def prepare(
     _split_off(work, settings, kind)
     if settings.max_rows is not None:
         _limit(work, settings.max_rows, settings.seed)
+    if settings.labels_per_class is not None:
+        _forget_labels(work, settings.labels_per_class, settings.seed)
+    if settings.unlabelled is not None or settings.labels_per_class is not None:
+        _add_unlabelled(work)
     if kind == "classify":
         _check_labels(work)
     for split in SPLITS:
@@ -126,7 +133,7 @@ def _want(role: str, source: SourceSettings, kind: Kind) -> Wanted:
             raise DataError(
                 f"rows to classify are made of text and label. Got fields.prompt in data.{role}. Name fields.text."
             )
-        label = None if role == "out_of_scope" else fields.label
+        label = None if role in ("out_of_scope", "unlabelled") else fields.label
         return Wanted(text=fields.text, label=label, names=source.labels)
     if source.labels is not None:
         raise DataError(f"labels are for classify. Got labels in data.{role} of a generate task. Leave them out.")
@@ -139,6 +146,11 @@ def _read(settings: DataSettings, kind: Kind, root: Path, form: Callable[[Any], 
             "out_of_scope is for classify. Got it in data of a generate task. Leave out out_of_scope and "
             "out_of_scope_label."
         )
+    if kind == "generate" and (settings.unlabelled or settings.labels_per_class):
+        raise DataError(
+            "unlabelled texts are for classify. Got them in data of a generate task. Leave out unlabelled and "
+            "labels_per_class."
+        )
     work = _Work({split: [] for split in SPLITS}, {split: "off" for split in SPLITS})
     if settings.out_of_scope is not None or settings.out_of_scope_label is not None:
         work.rows["out_of_scope"] = []
@@ -146,12 +158,13 @@ def _read(settings: DataSettings, kind: Kind, root: Path, form: Callable[[Any], 
         work.given[role] = "given"
         wanted = replace(_want(role, source, kind), form=form)
         before = len(work.rejects)
+        taken = work.unlabelled if role == "unlabelled" else work.rows[role]
         for file, path in locate(source, root):
             rows = _read_one(path, file, source, wanted, kind, work)
             if not rows:
                 work.warnings.append(f"{file} gave no rows")
-            work.rows[role] += rows
-        if not work.rows[role]:
+            taken += rows
+        if not taken:
             _refuse_empty(role, source, work.rejects[before:])
     _move_out_of_scope(work, settings.out_of_scope_label)
     work.make_keys()
@@ -267,6 +280,30 @@ def _limit(work: _Work, max_rows: int, seed: int) -> None:
     work.keep("train", choose_rows(work.keys["train"], [row.row.label for row in rows], max_rows, seed))
 
 
+def _forget_labels(work: _Work, per_class: int, seed: int) -> None:
+    rows = work.rows["train"]
+    labelled = choose_per_class(work.keys["train"], [row.row.label for row in rows], per_class, seed)
+    known = set(labelled)
+    work.unlabelled += [replace(row, row=Row(row.row.text)) for index, row in enumerate(rows) if index not in known]
+    work.keep("train", labelled)
+
+
+def _add_unlabelled(work: _Work) -> None:
+    """Each text once, and none that has a label or is measured on: those must not be learned from."""
+    taken = {key for members in work.keys.values() for key in members}
+    rows, keys = [], []
+    for row in work.unlabelled:
+        key = make_key(row.row.text)
+        if key not in taken:
+            taken.add(key)
+            rows.append(row)
+            keys.append(key)
+    left_out = len(work.unlabelled) - len(rows)
+    if left_out:
+        work.warnings.append(f"{left_out} unlabelled texts stand in another split or twice: they are left out")
+    work.rows["unlabelled"], work.keys["unlabelled"] = rows, keys
+
+
 def _check_labels(work: _Work) -> None:
     known = reports.count_labels(work.rows["train"])
     if len(known) < 2:
@@ -326,7 +363,7 @@ def _report(work: _Work, settings: DataSettings, kind: Kind, root: Path) -> Data
 
 def _write(work: _Work, result: DataReport, kind: Kind, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    for split in (*SPLITS, "out_of_scope"):
+    for split in (*SPLITS, "out_of_scope", "unlabelled"):
         if split in work.rows:
             _write_lines(out / f"{split}.jsonl", (row.row.to_json() for row in work.rows[split]))
         else:

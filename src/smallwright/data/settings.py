@@ -79,6 +79,14 @@ class DataSettings(BaseModel):
     train: SourceSettings = Field(description="Rows to learn from.")
     validation: SourceSettings | None = Field(None, description="Rows to choose by. None: split off from train.")
     test: SourceSettings | None = Field(None, description="Rows to measure on. None: split off from train.")
+    unlabelled: SourceSettings | None = Field(
+        None, description="classify only: texts that nobody labelled, on which the student hears only its teacher."
+    )
+    labels_per_class: int | None = Field(
+        None,
+        ge=1,
+        description="classify only: keep the labels of so many training rows a class; the others are unlabelled then.",
+    )
     out_of_scope: SourceSettings | None = Field(None, description="classify only: texts that belong to no class.")
     out_of_scope_label: str | None = Field(
         None, min_length=1, description="classify only: rows with this label, in any source, are out of scope."

@@ -136,6 +136,24 @@ def choose_rows(keys: Sequence[bytes], labels: Sequence[str | None], count: int,
     return sorted(out)
 
 
+def choose_per_class(keys: Sequence[bytes], labels: Sequence[str | None], count: int, seed: int) -> list[int]:
+    """Indices of up to ``count`` rows of each class, chosen by content and seed; of equal texts only the first counts.
+
+    Args:
+        keys: (N,) as in ``assign_splits``.
+        labels: (N,) classes.
+        count: at least 1.
+        seed: from 0 to 2**63 - 1.
+    Returns:
+        Indices in rising order.
+    """
+    members: dict[str | None, dict[bytes, int]] = defaultdict(dict)
+    for index, (key, label) in enumerate(zip(keys, labels, strict=True)):
+        members[label].setdefault(key, index)
+    ranked = (sorted(distinct, key=lambda key: _rank(seed, "label", key)) for distinct in members.values())
+    return sorted(members[label][key] for label, order in zip(members, ranked, strict=True) for key in order[:count])
+
+
 def cut_document(text: str, fractions: Sequence[float]) -> list[str]:
     """Cut a document into consecutive parts of about the given shares, at paragraph or line ends where there are any.
 

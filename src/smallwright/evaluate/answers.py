@@ -15,6 +15,7 @@ from typing import Any
 from smallwright.errors import DataError
 from smallwright.evaluate.calibration import Calibration
 from smallwright.evaluate.comparison import Comparison
+from smallwright.evaluate.free_text import FreeTextQuality
 from smallwright.evaluate.metrics import Accuracy, accuracy
 from smallwright.evaluate.quality import WrongAnswer
 from smallwright.run.schema import write_whole
@@ -51,7 +52,8 @@ class AnswerQuality:
 
     ``enforced``: as it ships, under its schema where it has one; ``free``: the same package with the schema left
     unenforced, None without a schema. ``calibration``: of the probabilities that it gives its answers, None where the
-    package holds none. ``comparisons``: with other systems, row by row, exactly right or not.
+    package holds none. ``comparisons``: with other systems, row by row, exactly right or not. ``free_text``: None for
+    answers that are JSON; where it is not, it shows answers good and bad, and ``wrong_answers`` is empty.
     """
 
     enforced: AnswerScore
@@ -59,14 +61,16 @@ class AnswerQuality:
     calibration: Calibration | None
     comparisons: tuple[Comparison, ...]
     wrong_answers: tuple[WrongAnswer, ...]
+    free_text: FreeTextQuality | None = None
 
 
 def read_value(text: str) -> Any:
-    """What a text says: its JSON value where it is JSON, else the text without surrounding spaces."""
+    """What a text says: its JSON value where it is JSON, else the text with single spaces for white space of any kind
+    and none around it."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text.strip()
+        return " ".join(text.split())
 
 
 def list_fields(value: Any) -> Counter[tuple[str, str]]:

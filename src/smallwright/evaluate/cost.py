@@ -10,7 +10,7 @@ of them alike; while one is timed the others wait. Answers are checked before an
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -227,6 +227,41 @@ def score_text(
         return np.load(save), told["text_tokens"]
 
 
+def score_completions(
+    path: str | Path,
+    prompts: Sequence[str],
+    completions: Sequence[str],
+    *,
+    max_tokens: int,
+    threads: int = 0,
+    timeout_seconds: float = 1800.0,
+) -> tuple[NDArray[np.float64], int, int]:
+    """Log-probabilities of reference completions from the package, each after its prompt, in a fresh process.
+
+    Args:
+        path: a package that answers prompts.
+        prompts, completions: (N,) at least one; a pair that is longer than the context is left out.
+        max_tokens: rows are scored in order until so many tokens are.
+        threads: 0 means all cores.
+    Returns:
+        (T,) natural log-probabilities of the completions' tokens and an end token after each (where the package names
+        one); the number of rows that they are of; and the UTF-8 bytes of those rows' completions.
+    Raises:
+        EngineError: no prompts, or the process fails.
+    """
+    if not prompts:
+        raise EngineError("scoring completions needs at least one prompt. Got none.")
+    subject = Subject(name=Path(path).name, path=str(path), threads=threads, task="generate")
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Process(subject, prompts[0][:_FIRST_CHARS], timeout_seconds) as worker,
+    ):
+        save = Path(folder) / "log_probs.npy"
+        pairs = {"prompts": list(prompts), "completions": list(completions)}
+        told = worker.ask("foretell", **pairs, max_tokens=max_tokens, save=str(save))
+        return np.load(save), told["rows"], told["text_bytes"]
+
+
 def generate_samples(
     path: str | Path,
     prompts: Sequence[str],
@@ -281,16 +316,32 @@ def answer_prompts(
     """
     if not prompts:
         raise EngineError("answering needs at least one prompt. Got none.")
-    arguments = {"max_tokens": 1}
-    subject = Subject(name=Path(path).name, path=str(path), threads=threads, task="answer", arguments=arguments)
     told: dict[str, list[Any]] = {"texts": [], "whole": [], "scores": [], "probabilities": []}
+    batches = answer_batches(
+        path, prompts, max_tokens=max_tokens, free=free, threads=threads, timeout_seconds=timeout_seconds
+    )
+    for answers in batches:
+        for name, values in told.items():
+            values += getattr(answers, name)
+    return Answers(**{name: tuple(values) for name, values in told.items()})
+
+
+def answer_batches(
+    path: str | Path,
+    prompts: Sequence[str],
+    *,
+    max_tokens: int,
+    free: bool = False,
+    threads: int = 0,
+    timeout_seconds: float = 1800.0,
+) -> Iterator[Answers]:
+    """As ``answer_prompts``, ``PREDICT_BATCH`` prompts at a time, as they come."""
+    subject = Subject(name=Path(path).name, path=str(path), threads=threads, task="answer", arguments={"max_tokens": 1})
     with Process(subject, prompts[0][:_FIRST_CHARS], timeout_seconds) as worker:
         for start in range(0, len(prompts), PREDICT_BATCH):
             some = list(prompts[start : start + PREDICT_BATCH])
-            answer = worker.ask("complete", prompts=some, max_tokens=max_tokens, free=free)
-            for name, values in told.items():
-                values += answer[name]
-    return Answers(**{name: tuple(values) for name, values in told.items()})
+            told = worker.ask("complete", prompts=some, max_tokens=max_tokens, free=free)
+            yield Answers(**{name: tuple(values) for name, values in told.items()})
 
 
 def _cold_starts(subject: Subject, text: str, timeout_seconds: float) -> list[tuple[float, float]]:

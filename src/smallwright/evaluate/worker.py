@@ -94,6 +94,29 @@ class Worker:
         np.save(request["save"], scored)
         return {"text_tokens": len(tokens), "scored_tokens": len(cut)}
 
+    def foretell(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Log-probabilities of completions' tokens and the end token, each after its prompt, saved as float64 in
+        ``.npy``; rows beyond the context are left out, and rows after ``max_tokens`` such tokens."""
+        import numpy as np
+
+        from smallwright.evaluate.metrics import log_softmax
+
+        end = self.subject.tokenize_chat(self.subject.special_texts()["eos_token"])
+        scored: list[Any] = []
+        tokens = text_bytes = 0
+        for prompt, completion in zip(request["prompts"], request["completions"], strict=True):
+            if tokens >= request["max_tokens"]:
+                break
+            before = self.subject.tokens_of(prompt)
+            after = [*self.subject.tokenize_chat(completion), *end]
+            if not before or not after or len(before) + len(after) > self.subject.context:
+                continue
+            logits = self.subject.logits([*before, *after[:-1]])[len(before) - 1 :]
+            scored.append(log_softmax(logits)[np.arange(len(after)), after])
+            tokens, text_bytes = tokens + len(after), text_bytes + len(completion.encode("utf-8"))
+        np.save(request["save"], np.concatenate(scored) if scored else np.zeros(0))
+        return {"rows": len(scored), "text_bytes": text_bytes}
+
     def generate(self, request: dict[str, Any]) -> dict[str, Any]:
         """Texts generated from prompts."""
         options = {key: request[key] for key in ("max_tokens", "temperature", "seed")}
@@ -151,6 +174,7 @@ OPERATIONS: dict[str, Callable[[Worker, dict[str, Any]], dict[str, Any]]] = {
     "time": Worker.time,
     "predict": Worker.predict,
     "score": Worker.score,
+    "foretell": Worker.foretell,
     "generate": Worker.generate,
     "complete": Worker.complete,
     "speed": Worker.speed,

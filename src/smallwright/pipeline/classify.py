@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from smallwright.compress.student import make_student
 from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.rows import label_numbers, read_labels, read_split
+from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
     STUDENT_FOLDER,
@@ -33,17 +33,22 @@ from smallwright.pipeline.teach import (
     answers_stage,
     linear_stage,
     open_teacher,
+    read_heard,
     read_transfer,
     teacher_package_stage,
     teacher_stage,
     transfer_stage,
 )
+from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.tokenizer.encode import encode_texts
 
 if TYPE_CHECKING:
+    from smallwright.model import Transformer
     from smallwright.train.tasks import ClassificationTask
+
+SAMPLE_TEXTS = 512
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     teacher = answers = transfer = teacher_package = None
     if recipe.teacher is not None:
         teacher = teacher_stage(recipe, shop, data, tokenizer)
-        transfer = transfer_stage(recipe, shop, data) if recipe.distill.transfer_rows else None
+        transfer = transfer_stage(recipe, shop, data) if recipe.hears_teacher_alone else None
         answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=linear if ensemble else None)
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
     package = _package_stage(recipe, shop, data, tokenizer, student)
@@ -95,20 +100,23 @@ def _student_stage(
         from smallwright.train.loop import train
 
         reader = open_tokenizer(tokenizer)
-        wanted = teacher is not None and recipe.student.source == "teacher"
+        beside = recipe.distill.needs_teacher_beside
+        model = open_teacher(teacher)[0] if teacher and (beside or recipe.student.source == "teacher") else None
         student = make_student(
             recipe.student,
-            teacher=open_teacher(teacher)[0] if wanted and teacher else None,
+            teacher=model if recipe.student.source == "teacher" else None,
             kept=reader.kept,
             vocabulary=reader.size,
             heads=make_heads("classify", read_labels(data)),
             causal=False,
             seed=recipe.seed,
+            sample=_sample(recipe, data, reader.tokenizer, model),
         )
         task = _make_task(recipe, data, reader.tokenizer, student.spec.context, answers, transfer)
         objective = recipe.distill.make_student_objective(has_teacher=answers is not None)
         options = recipe.distill.loop_options(seed=recipe.seed, threads=shop.cores)
-        result = train(student, task, objective, folder / "training", options, name="student", quiet=shop.quiet)
+        with tutored(recipe, task, student, model if beside else None, reader.kept) as lessons:
+            result = train(student, lessons, objective, folder / "training", options, name="student", quiet=shop.quiet)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         parameters = sum(weight.numel() for weight in student.parameters())
         return {"parameters": parameters, "scores": result.scores, "precision": result.precision, "steps": result.steps}
@@ -127,6 +135,13 @@ def _student_stage(
     return shop.run("student", run, settings=settings, inputs=inputs)
 
 
+def _sample(recipe: Recipe, data: Outcome, tokenizer: Tokenizer, teacher: Transformer | None) -> list[Any]:
+    """The texts by which a student's channels are chosen: none where it keeps them all."""
+    if teacher is None or (recipe.student.width is None and recipe.student.feedforward is None):
+        return []
+    return list(encode_texts(tokenizer, read_texts(data, "train")[:SAMPLE_TEXTS], max_tokens=teacher.spec.context))
+
+
 def _make_task(
     recipe: Recipe,
     data: Outcome,
@@ -142,12 +157,13 @@ def _make_task(
 
     labels, settings = read_labels(data), recipe.distill
     rows, validation = read_split(data, "train"), read_split(data, "validation")
-    unlabelled = read_transfer(transfer)
-    tokens = encode_texts(tokenizer, [*(row.text for row in rows), *unlabelled], max_tokens=context)
-    teacher = None
+    unlabelled, teacher = read_transfer(transfer), None
     if answers is not None:
-        names = ["train", "transfer"] if unlabelled else ["train"]
-        teacher = np.concatenate([np.load(answers.folder / f"{name}.npy") for name in names])
+        teacher = np.load(answers.folder / "train.npy")
+        if unlabelled:
+            unlabelled, heard = read_heard(answers, unlabelled)
+            teacher = np.concatenate([teacher, heard])
+    tokens = encode_texts(tokenizer, [*(row.text for row in rows), *unlabelled], max_tokens=context)
     numbers = np.concatenate([label_numbers(rows, labels), np.full(len(unlabelled), NO_LABEL)])
     return ClassificationTask(
         tokens,

@@ -11,16 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from smallwright.compress.student import make_student
+from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import CheckpointError
 from smallwright.evaluate.answers import are_right
 from smallwright.evaluate.calibration import calibrate_answers
 from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
 from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.lessons import TOP_TOKENS, Soft, answer_lessons, lesson_stage, open_lessons
+from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
@@ -35,7 +34,9 @@ from smallwright.pipeline.shared import (
     tokenizer_stage,
 )
 from smallwright.pipeline.stage import Outcome, hash_folder
+from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
+from smallwright.pipeline.written import written_stage
 from smallwright.recipe import Recipe
 from smallwright.train.settings import TrainSettings
 
@@ -48,7 +49,8 @@ MOST_CALIBRATION_ROWS, LEAST_CALIBRATION_ROWS = 2000, 50
 
 @dataclass(frozen=True)
 class Generator:
-    """The finished stages. ``teacher`` and ``teacher_package`` are None without a teacher."""
+    """The finished stages. ``lessons``: what the student learned from; ``teacher`` and ``teacher_package`` are None
+    without a teacher, ``written`` where the student did not learn from its text."""
 
     data: Outcome
     tokenizer: Outcome
@@ -57,6 +59,7 @@ class Generator:
     package: Outcome
     teacher: Outcome | None
     teacher_package: Outcome | None
+    written: Outcome | None = None
 
 
 def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
@@ -65,13 +68,24 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     tokenizer = tokenizer_stage(recipe, shop, data)
     lessons = lesson_stage(recipe, shop, data, tokenizer)
     teacher = _teacher_stage(recipe, shop, tokenizer, lessons) if recipe.teacher else None
-    answers = _answers_stage(recipe, shop, lessons, teacher) if teacher else None
+    written = None
+    if teacher and recipe.distill.targets != "data":
+        written = written_stage(recipe, shop, data, tokenizer, teacher)
+        lessons = lesson_stage(recipe, shop, data, tokenizer, written)
+    answers = _answers_stage(recipe, shop, lessons, teacher) if teacher and _hears_teacher(recipe) else None
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
     package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data)
     teacher_package = None
     if teacher:
         teacher_package = _package_stage(recipe, shop, "teacher-package", tokenizer, teacher, TEACHER_FOLDER, data)
-    return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package)
+    return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
+
+
+def _hears_teacher(recipe: Recipe) -> bool:
+    """Whether an objective asks for the teacher's kept logits."""
+    from smallwright.train.objectives import OBJECTIVES
+
+    return recipe.distill.keeps_answers and any(OBJECTIVES[name].needs_teacher for name in recipe.distill.objectives)
 
 
 def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: Outcome) -> Outcome:
@@ -126,11 +140,11 @@ def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Ou
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
 
-        values, _ = answer_lessons(recipe, lessons, load_model(teacher.folder / TEACHER_FOLDER), folder)
-        return {"positions": len(values), "top": values.shape[1]}
+        answers = answer_lessons(recipe, lessons, load_model(teacher.folder / TEACHER_FOLDER), folder)
+        return {"positions": len(answers), "top": answers.top}
 
     settings = {"top": TOP_TOKENS, "context": recipe.student.context}
-    return shop.run("answers", run, settings=settings, inputs={"shards": lessons, "teacher": teacher})
+    return shop.run("answers", run, settings=settings, inputs={"shards": lessons, "teacher": teacher}, version=2)
 
 
 def _student_stage(
@@ -143,23 +157,25 @@ def _student_stage(
 ) -> Outcome:
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model, save_model
-        from smallwright.teacher.language import TOKENS, VALUES
+        from smallwright.teacher.language import ANSWERS
 
         reader = open_tokenizer(tokenizer)
-        from_teacher = recipe.student.source == "teacher" and teacher is not None
+        beside, from_teacher = recipe.distill.needs_teacher_beside, recipe.student.source == "teacher"
+        model = load_model(teacher.folder / TEACHER_FOLDER) if teacher and (beside or from_teacher) else None
+        narrower = recipe.student.width is not None or recipe.student.feedforward is not None
         student = make_student(
             recipe.student,
-            teacher=load_model(teacher.folder / TEACHER_FOLDER) if from_teacher and teacher else None,
+            teacher=model if from_teacher else None,
             kept=None,  # the teacher stage trimmed its table already
             vocabulary=reader.size,
             heads=make_heads("generate", ()),
             causal=True,
             seed=recipe.seed,
+            sample=sample_lessons(recipe, lessons) if narrower else (),
         )
-        soft = None
-        if answers is not None:
-            soft = (np.load(answers.folder / VALUES, mmap_mode="r"), np.load(answers.folder / TOKENS, mmap_mode="r"))
-        facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft)
+        soft = TopAnswers.open(answers.folder / ANSWERS) if answers is not None else None
+        tutor = model if beside else None
+        facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft, tutor=tutor)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         return {"parameters": _count(student), **facts}
 
@@ -170,8 +186,10 @@ def _student_stage(
         "threads": shop.cores,
     }
     inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": lessons}
-    if answers is not None and teacher is not None:
-        inputs |= {"answers": answers, "teacher": teacher}
+    if teacher is not None:
+        inputs["teacher"] = teacher
+    if answers is not None:
+        inputs["answers"] = answers
     return shop.run("student", run, settings=settings, inputs=inputs)
 
 
@@ -184,18 +202,19 @@ def _train(
     folder: Path,
     *,
     name: str,
-    soft: Soft | None = None,
+    soft: TopAnswers | None = None,
+    tutor: Transformer | None = None,
 ) -> dict[str, Any]:
     from smallwright.train.loop import train
 
     context = min(recipe.student.context, model.spec.context)
     task = open_lessons(recipe, lessons, settings, context=context, soft=soft)
     is_student = settings is recipe.distill
-    objective = (
-        recipe.distill.make_student_objective(has_teacher=soft is not None) if is_student else settings.make_objective()
-    )
+    taught = soft is not None or (tutor is not None and not recipe.distill.keeps_answers)
+    objective = recipe.distill.make_student_objective(has_teacher=taught) if is_student else settings.make_objective()
     options = settings.loop_options(seed=recipe.seed, threads=shop.cores)
-    result = train(model, task, objective, folder / "training", options, name=name, quiet=shop.quiet)
+    with tutored(recipe, task, model, tutor) as given:
+        result = train(model, given, objective, folder / "training", options, name=name, quiet=shop.quiet)
     return {"scores": result.scores, "precision": result.precision, "steps": result.steps}
 
 

@@ -8,22 +8,19 @@ Not here: metrics and measuring themselves (evaluate/).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, replace
 
 from smallwright.data import Row
 from smallwright.errors import DataError
 from smallwright.evaluate import calibration, comparison
-from smallwright.evaluate.answers import AnswerQuality, AnswerScore, are_right, read_value, score_answers
+from smallwright.evaluate.answers import AnswerQuality, AnswerScore, are_right, score_answers
 from smallwright.evaluate.cost import Answers, Cost, answer_prompts, measure_classifiers
-from smallwright.evaluate.fieldwise import FIELDWISE_NAME, MOST_VALUES, fit_fieldwise
-from smallwright.evaluate.linear import read_pickle
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import WrongAnswer, surest_first
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
+from smallwright.pipeline.judge_text import JudgedText, describe_written, judge_text, warn_of_text
 from smallwright.pipeline.report import (
     QUANTIZED,
     Judged,
@@ -35,13 +32,13 @@ from smallwright.pipeline.report import (
 )
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
+from smallwright.pipeline.simple_answers import SimpleNeighbour, simple_neighbours
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run.schema import AnswerForm
 
 FREE = "the same file, schema not enforced"
-FIELDWISE_FILE = "fieldwise.pickle"
 
 
 @dataclass(frozen=True)
@@ -54,36 +51,24 @@ class _Heard:
 
 def judge_answers(recipe: Recipe, shop: Workshop, made: Generator) -> Judged:
     """Run the report stage."""
-    baseline = _fieldwise_stage(recipe, shop, made) if recipe.evaluate.baseline else None
-    inputs = {
+    simple = simple_neighbours(shop, made) if recipe.evaluate.baseline else ()
+    inputs: dict[str, Outcome | None] = {
         "package": made.package,
         "data": made.data,
+        "lessons": made.lessons,
         "teacher-package": made.teacher_package,
-        "fieldwise": baseline,
+        "written": made.written,
     }
-    return run_report(recipe, shop, inputs, lambda: _report(recipe, shop, made, baseline))
+    inputs |= {neighbour.kind: neighbour.outcome for neighbour in simple}
+    return run_report(recipe, shop, inputs, lambda: _report(recipe, shop, made, simple))
 
 
-def _fieldwise_stage(recipe: Recipe, shop: Workshop, made: Generator) -> Outcome | None:
-    """The simple neighbour, where answers are JSON objects."""
-    rows = read_split(made.data, "train")
-    if not all(isinstance(read_value(str(row.completion)), dict) for row in rows):
-        return None
-
-    def run(folder: Path) -> Mapping[str, Any]:
-        fitted = fit_fieldwise([str(row.prompt) for row in rows], [str(row.completion) for row in rows])
-        size, sha256 = fitted.save(folder / FIELDWISE_FILE)
-        return {"size_bytes": size, "sha256": sha256}
-
-    return shop.run("fieldwise", run, inputs={"data": made.data})
-
-
-def _report(recipe: Recipe, shop: Workshop, made: Generator, baseline: Outcome | None) -> Report:
+def _report(recipe: Recipe, shop: Workshop, made: Generator, simple: Sequence[SimpleNeighbour]) -> Report:
     rows = read_split(made.data, "test")
     if not rows:
         raise DataError("a package is judged on test rows. Got none. Give data.test, or a larger data.test_fraction.")
-    heard = _ask_everyone(recipe, made, baseline, rows)
-    costs = _measure(recipe, made, baseline, rows, heard)
+    heard = _ask_everyone(recipe, made, simple, rows)
+    costs = _measure(recipe, made, simple, rows, heard)
     form = None if (schema := recipe.read_schema()) is None else AnswerForm(schema)
     expected = [str(row.completion) for row in rows]
     scores = {name: _score(form, expected, answers) for name, answers in _by_name(recipe, heard).items()}
@@ -92,14 +77,17 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator, baseline: Outcome |
     kept = enforced.exact.accuracy / teacher.exact.accuracy if teacher and teacher.exact.correct else None
     verdict = judge_package(recipe, package, own, accuracy=enforced.exact.accuracy, kept=kept)
     quality = _quality(recipe, rows, heard, scores)
+    text = judge_text(recipe, made, rows, heard.package, heard.others) if made.lessons.facts["free_text"] else None
+    if text is not None:  # sentences are hardly ever equal: answers good and bad say more than wrong ones
+        quality = replace(quality, free_text=text.quality, wrong_answers=())
     return Report(
-        **describe_build(recipe, shop, made, measure="exact"),
+        **describe_build(recipe, shop, made, measure="exact" if text is None else "perplexity"),
         verdict=verdict,
         package=package,
-        neighbours=tuple(_neighbour(recipe, made, baseline, name, score, costs) for name, score in scores.items()),
+        neighbours=tuple(_neighbour(recipe, made, simple, name, score, costs, text) for name, score in scores.items()),
         costs=tuple(costs.values()),
         answers=quality,
-        notes=_warn(made, quality),
+        notes=_warn(made, quality, simple),
     )
 
 
@@ -107,7 +95,7 @@ def _by_name(recipe: Recipe, heard: _Heard) -> dict[str, Answers]:
     return {recipe.name: heard.package, **heard.others}
 
 
-def _ask_everyone(recipe: Recipe, made: Generator, baseline: Outcome | None, rows: Sequence[Row]) -> _Heard:
+def _ask_everyone(recipe: Recipe, made: Generator, simple: Sequence[SimpleNeighbour], rows: Sequence[Row]) -> _Heard:
     prompts = [str(row.prompt) for row in rows]
     limit, most = recipe.evaluate.timeout_seconds, recipe.evaluate.answer_tokens
     path = made.package.folder / PACKAGE_FILE
@@ -117,15 +105,15 @@ def _ask_everyone(recipe: Recipe, made: Generator, baseline: Outcome | None, row
     if made.teacher_package is not None:
         teacher = made.teacher_package.folder / PACKAGE_FILE
         others[QUANTIZED] = answer_prompts(teacher, prompts, max_tokens=most, timeout_seconds=limit)
-    if baseline is not None:
-        fitted = read_pickle(str(baseline.folder / FIELDWISE_FILE), baseline.facts["sha256"])
-        some = len(prompts)
-        others[FIELDWISE_NAME] = Answers(tuple(fitted.answer(prompts)), (True,) * some, (0.0,) * some, (None,) * some)
+    some = len(prompts)
+    for neighbour in simple:
+        texts = tuple(neighbour.answer(prompts))
+        others[neighbour.name] = Answers(texts, (True,) * some, (0.0,) * some, (None,) * some)
     return _Heard(answer_prompts(path, prompts, max_tokens=most, timeout_seconds=limit), others)
 
 
 def _measure(
-    recipe: Recipe, made: Generator, baseline: Outcome | None, rows: Sequence[Row], heard: _Heard
+    recipe: Recipe, made: Generator, simple: Sequence[SimpleNeighbour], rows: Sequence[Row], heard: _Heard
 ) -> dict[str, Cost]:
     """Cost by system; ``package`` is the file on one thread, ``package, all cores`` the same on every core."""
     path, starts = str(made.package.folder / PACKAGE_FILE), recipe.evaluate.cold_starts
@@ -139,11 +127,8 @@ def _measure(
         teacher = str(made.teacher_package.folder / PACKAGE_FILE)
         subjects.append(Subject(QUANTIZED, path=teacher, threads=1, task="answer", arguments=options))
         expected[QUANTIZED] = heard.others[QUANTIZED].texts
-    if baseline is not None:
-        arguments = {"path": str(baseline.folder / FIELDWISE_FILE), "sha256": baseline.facts["sha256"]}
-        target = "smallwright.evaluate.fieldwise:open_fieldwise"
-        subjects.append(Subject(FIELDWISE_NAME, target=target, arguments=arguments))
-        expected[FIELDWISE_NAME] = heard.others[FIELDWISE_NAME].texts
+    subjects += [neighbour.subject for neighbour in simple]
+    expected |= {neighbour.name: heard.others[neighbour.name].texts for neighbour in simple}
     everyone = list(_by_name(recipe, heard).values())  # a teacher's context may be shorter
     fits = [index for index in range(len(rows)) if all(answers.scores[index] is not None for answers in everyone)]
     timed = fits[: recipe.evaluate.max_latency_texts]
@@ -194,25 +179,46 @@ def _quality(recipe: Recipe, rows: Sequence[Row], heard: _Heard, scores: Mapping
 
 
 def _neighbour(
-    recipe: Recipe, made: Generator, baseline: Outcome | None, name: str, score: AnswerScore, costs: Mapping[str, Cost]
+    recipe: Recipe,
+    made: Generator,
+    simple: Sequence[SimpleNeighbour],
+    name: str,
+    score: AnswerScore,
+    costs: Mapping[str, Cost],
+    text: JudgedText | None,
 ) -> Neighbour:
-    kinds = {recipe.name: "package", FREE: "free", QUANTIZED: "teacher_quantized", FIELDWISE_NAME: "fieldwise"}
-    files = {recipe.name: made.package, QUANTIZED: made.teacher_package, FIELDWISE_NAME: baseline}
+    kinds = {recipe.name: "package", FREE: "free", QUANTIZED: "teacher_quantized"}
+    files = {recipe.name: made.package, QUANTIZED: made.teacher_package}
     cost, file = costs.get("package" if name == recipe.name else name), files.get(name)
-    return make_neighbour(
+    copied = next((neighbour for neighbour in simple if neighbour.name == name), None)
+    line = make_neighbour(
         name,
-        kinds[name],
+        kinds[name] if copied is None else copied.kind,
         score.exact,
         cost,
-        None if file is None else file.facts["size_bytes"],
+        copied.size_bytes if copied is not None else None if file is None else file.facts["size_bytes"],
         field_f1=score.field_f1,
-        note=f"scikit-learn; the {MOST_VALUES} most frequent values of a field" if name == FIELDWISE_NAME else "",
+        note="" if copied is None else copied.note,
+    )
+    if text is None:
+        return line
+    own, language = text.scores[name], text.languages.get(name)
+    return replace(
+        line,
+        rouge_l=own.mean,
+        rouge_l_low=own.low,
+        rouge_l_high=own.high,
+        bits_per_byte=None if language is None else language.bits_per_byte,
     )
 
 
-def _warn(made: Generator, quality: AnswerQuality) -> tuple[str, ...]:
+def _warn(made: Generator, quality: AnswerQuality, simple: Sequence[SimpleNeighbour]) -> tuple[str, ...]:
     """What takes the shine off the numbers, said where they stand."""
-    notes = warn_of_simple(quality.comparisons, FIELDWISE_NAME)
+    notes = [note for neighbour in simple for note in warn_of_simple(quality.comparisons, neighbour.name)]
+    if quality.free_text is not None:
+        notes += warn_of_text(quality.free_text, quality.enforced, {neighbour.name for neighbour in simple})
+    if made.written is not None:
+        notes.append(describe_written(made.written))
     free = next((found for found in quality.comparisons if found.against == FREE), None)
     if free is not None and free.high < 0:
         notes.append(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import fsum
 
 import numpy as np
 
@@ -37,8 +38,10 @@ from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.teach import LINEAR_ANSWERS, LINEAR_FILE
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.teacher.endpoint_settings import EndpointSettings
 
-TEACHER, MAJORITY = "teacher (PyTorch)", "majority class"
+TEACHER, ASKED, MAJORITY = "teacher (PyTorch)", "teacher (endpoint)", "majority class"
+UNREAD = ""  # what a teacher said whose answer names no class
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
         neighbours=_neighbours(recipe, made, baseline, answers, costs, expected),
         costs=tuple(costs.values()),
         quality=quality,
-        notes=_warn(quality, answers, expected),
+        notes=(*_warn(quality, answers, expected), *_note_endpoint(recipe, made)),
     )
 
 
@@ -95,8 +98,11 @@ def _ask_everyone(recipe: Recipe, made: Classifier, baseline: Outcome | None, te
     strange = read_texts(made.data, "out_of_scope")
     labels = read_labels(made.data)
     teacher = quantized = linear = None
-    if made.answers is not None and made.teacher_package is not None:
-        teacher = [labels[index] for index in np.load(made.answers.folder / "test.npy").argmax(axis=1)]
+    if made.answers is not None:
+        scores = np.load(made.answers.folder / "test.npy")
+        unread = np.isnan(scores).any(axis=1)
+        teacher = [UNREAD if no else labels[best] for no, best in zip(unread, scores.argmax(axis=1), strict=True)]
+    if made.teacher_package is not None:
         quantized = predict(made.teacher_package.folder / PACKAGE_FILE, texts, timeout_seconds=limit).predicted
     if baseline is not None:
         linear = json.loads((baseline.folder / LINEAR_ANSWERS).read_text(encoding="utf-8"))
@@ -167,7 +173,8 @@ def _quality(
     recipe: Recipe, made: Classifier, answers: _Answers, texts: Sequence[str], expected: Sequence[str]
 ) -> ClassifierQuality:
     others: dict[str, Sequence[str]] = {}
-    for name, predicted in ((TEACHER, answers.teacher), (QUANTIZED, answers.quantized), (LINEAR_NAME, answers.linear)):
+    teacher = ASKED if isinstance(recipe.teacher, EndpointSettings) else TEACHER
+    for name, predicted in ((teacher, answers.teacher), (QUANTIZED, answers.quantized), (LINEAR_NAME, answers.linear)):
         if predicted is not None:
             others[name] = predicted
     settings = recipe.evaluate
@@ -201,13 +208,17 @@ def _neighbours(
         name: str, kind: str, predicted: Sequence[str], cost: Cost | None, size_bytes: int | None, note: str = ""
     ) -> Neighbour:
         found = metrics.accuracy(expected, predicted)
-        return make_neighbour(
-            name, kind, found, cost, size_bytes, macro_f1=metrics.macro_f1(expected, predicted), note=note
-        )
+        # An answer that cannot be read is a miss, not one more class.
+        scores = [one.f1 for one in metrics.class_scores(expected, predicted) if one.label != UNREAD]
+        return make_neighbour(name, kind, found, cost, size_bytes, macro_f1=fsum(scores) / len(scores), note=note)
 
     lines = [
         line(recipe.name, "package", answers.package.predicted, costs["package"], made.package.facts["size_bytes"])
     ]
+    if made.answers is not None and answers.teacher and isinstance(recipe.teacher, EndpointSettings):
+        # Its size is nobody's to know here, and calls over a network, several at once, are no latency on one thread.
+        note = f"{recipe.teacher.model}, asked; median call {made.answers.facts['call_ms_p50']:.0f} ms"
+        lines.append(line(ASKED, "teacher", answers.teacher, None, None, note))
     if made.teacher is not None and made.teacher_package is not None and answers.teacher and answers.quantized:
         size, note = _teacher_size(made, made.teacher)
         lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], size, note))
@@ -219,6 +230,27 @@ def _neighbours(
         lines.append(line(LINEAR_NAME, "linear", answers.linear, costs[LINEAR_NAME], size, "scikit-learn"))
     lines.append(line(MAJORITY, "majority", [answers.majority] * len(expected), None, None, answers.majority))
     return tuple(lines)
+
+
+def _note_endpoint(recipe: Recipe, made: Classifier) -> list[str]:
+    """What is particular about answers that were asked for over HTTP. None for other teachers."""
+    if made.answers is None or not isinstance(recipe.teacher, EndpointSettings):
+        return []
+    facts, notes = made.answers.facts, []
+    unread = facts["unread"]
+    if any(unread.values()):
+        notes.append(
+            f"Texts to which the teacher's answer named no class: {unread['train']} of training (the rows' own labels "
+            f"stand in), {unread['transfer']} without a label (left out), {unread['test']} of test (wrong answers of "
+            "the teacher)."
+        )
+    named = sum(facts["answered"].values()) - facts["from_tokens"]
+    if named:
+        notes.append(
+            f"{named} of the teacher's answers came without probabilities: the class that they name was given "
+            f"{recipe.teacher.trust:g} (teacher.trust), the others the rest."
+        )
+    return notes
 
 
 def _warn(quality: ClassifierQuality, answers: _Answers, expected: Sequence[str]) -> tuple[str, ...]:

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from smallwright.data import Row, Shard, read_rows, write_shard
 from smallwright.data.completions import Completions, write_completions
+from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import DataError
+from smallwright.evaluate.answers import read_value
 from smallwright.pipeline.shared import Reader, open_tokenizer
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
@@ -30,12 +33,19 @@ if TYPE_CHECKING:
     from smallwright.train.tasks import LanguageModelTask
 
 TOP_TOKENS = 32
+SAMPLE_BLOCKS = 64
 SPLITS = ("train", "validation")
-Soft = tuple[np.ndarray, np.ndarray]
 
 
-def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
-    """The rows as tokens. Pairs longer than the context cannot be learned; they are counted."""
+def lesson_stage(
+    recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, written: Outcome | None = None
+) -> Outcome:
+    """The rows as tokens. Pairs longer than the context cannot be learned; they are counted.
+
+    Args:
+        written: the teacher's text (``written_stage``), for a student that learns it (``distill.targets``); what it is
+            validated on remains the data's.
+    """
     context = _context(recipe)
 
     def run(folder: Path) -> Mapping[str, Any]:
@@ -47,7 +57,7 @@ def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outco
             )
         counts, too_long = {}, {}
         for split in SPLITS:
-            rows = read_rows(data.folder / f"{split}.jsonl")
+            rows = _read_lessons(recipe, data, written, split)
             if recipe.answers_prompts:
                 pairs = list(_encode_pairs(reader, rows, recipe.task.prompt.form, end))
                 fitting = [pair for pair in pairs if len(pair[0]) + len(pair[1]) <= context]
@@ -62,12 +72,35 @@ def lesson_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outco
                 texts = (row.text for row in rows)
                 documents = ([*reader.tokenizer.encode(text, add_special_tokens=False).ids, end] for text in texts)
                 counts[split] = int(write_shard(folder / split, documents, reader.size).tokens.size)
-        return {"tokens": counts, **({"too_long": too_long} if recipe.answers_prompts else {})}
+        if not recipe.answers_prompts:
+            return {"tokens": counts}
+        return {"tokens": counts, "too_long": too_long, "free_text": is_free_text(recipe, data)}
 
-    settings = {}
+    settings: dict[str, Any] = {}
     if recipe.answers_prompts:
         settings = {"prompt": recipe.task.prompt.model_dump(), "context": context}
-    return shop.run("shards", run, settings=settings, inputs={"data": data, "tokenizer": tokenizer})
+        settings["schema"] = recipe.task.answer_schema is not None
+    inputs = {"data": data, "tokenizer": tokenizer}
+    if written is not None:
+        settings["targets"], inputs["written"] = recipe.distill.targets, written
+    name = "shards" if written is None else "student-shards"
+    return shop.run(name, run, settings=settings, inputs=inputs)
+
+
+def is_free_text(recipe: Recipe, data: Outcome) -> bool:
+    """Whether answers are text for people: there is no schema, and they are not all JSON objects."""
+    if not recipe.answers_prompts or recipe.task.answer_schema is not None:
+        return False
+    rows = read_rows(data.folder / "train.jsonl")
+    return not all(isinstance(read_value(str(row.completion)), dict) for row in rows)
+
+
+def _read_lessons(recipe: Recipe, data: Outcome, written: Outcome | None, split: str) -> list[Row]:
+    rows = read_rows(data.folder / f"{split}.jsonl")
+    if written is None or split != "train":
+        return rows
+    theirs = read_rows(written.folder / "train.jsonl")
+    return theirs if recipe.distill.targets == "teacher" else [*rows, *theirs]
 
 
 def _context(recipe: Recipe) -> int:
@@ -98,7 +131,7 @@ def _encode_pairs(
 
 
 def open_lessons(
-    recipe: Recipe, lessons: Outcome, settings: TrainSettings, *, context: int, soft: Soft | None
+    recipe: Recipe, lessons: Outcome, settings: TrainSettings, *, context: int, soft: TopAnswers | None
 ) -> LanguageModelTask | CompletionTask:
     """The task that the training loop asks for batches.
 
@@ -107,17 +140,17 @@ def open_lessons(
         soft: a teacher's answers, from ``answer_lessons``.
     """
     from smallwright.train.completions import CompletionTask
+    from smallwright.train.free_text import FreeTextTask
     from smallwright.train.tasks import LanguageModelTask
 
-    teacher, classes = (None, None) if soft is None else soft
     if recipe.answers_prompts:
-        return CompletionTask(
+        task = FreeTextTask if lessons.facts["free_text"] else CompletionTask
+        return task(
             Completions.open(lessons.folder / "train"),
             Completions.open(lessons.folder / "validation"),
             batch_size=settings.batch_size,
             seed=recipe.seed,
-            teacher=teacher,
-            teacher_classes=classes,
+            teacher=soft,
         )
     held_out = Shard.open(lessons.folder / "validation")
     return LanguageModelTask(
@@ -126,12 +159,18 @@ def open_lessons(
         context=context,
         batch_size=settings.batch_size,
         seed=recipe.seed,
-        teacher=teacher,
-        teacher_classes=classes,
+        teacher=soft,
     )
 
 
-def answer_lessons(recipe: Recipe, lessons: Outcome, model: Transformer, folder: Path) -> Soft:
+def sample_lessons(recipe: Recipe, lessons: Outcome) -> list[NDArray[np.integer]]:
+    """Some of the text, as the student's tokens: by it the channels of a narrower student are chosen."""
+    shard = Shard.open(lessons.folder / "train")
+    blocks = shard.blocks(recipe.student.context)[:SAMPLE_BLOCKS, :-1]
+    return [*blocks] or [shard.tokens[: recipe.student.context]]
+
+
+def answer_lessons(recipe: Recipe, lessons: Outcome, model: Transformer, folder: Path) -> TopAnswers:
     """What a teacher says in place of each token to be learned, kept in the folder."""
     from smallwright.teacher.language import answer_completions, answer_next_tokens
 

@@ -15,8 +15,9 @@ from smallwright.data.row import Row, SourceRow
 from smallwright.data.sources import read_source
 from smallwright.errors import DataError, RecipeError
 from smallwright.evaluate import metrics
-from smallwright.evaluate.answers import score_answers
+from smallwright.evaluate.answers import read_value, score_answers
 from smallwright.evaluate.cost import answer_prompts, measure_classifiers, measure_generators, predict, score_text
+from smallwright.evaluate.free_text import mean_score, rouge_l_scores
 from smallwright.evaluate.process import Subject
 from smallwright.run import Package, load
 from smallwright.run.schema import AnswerForm
@@ -150,6 +151,7 @@ def _measure_answers(file: str, rows: list[Row]) -> dict[str, Any]:
         "exactly_right_low": score.exact.low,
         "exactly_right_high": score.exact.high,
         "field_f1": score.field_f1,
+        **_score_text(expected, answers.texts),
         "whole": score.whole,
         "latency_p50_ms": None if cost.latency is None else cost.latency.p50_ms,
         "latency_p95_ms": None if cost.latency is None else cost.latency.p95_ms,
@@ -157,6 +159,14 @@ def _measure_answers(file: str, rows: list[Row]) -> dict[str, Any]:
         "peak_rss_bytes": cost.peak_rss_bytes,
         "size_bytes": cost.size_bytes,
     }
+
+
+def _score_text(expected: Sequence[str], given: Sequence[str]) -> dict[str, float]:
+    """ROUGE-L, where the answers are not all JSON objects."""
+    if all(isinstance(read_value(text), dict) for text in expected):
+        return {}
+    found = mean_score(rouge_l_scores(expected, given))
+    return {"rouge_l": found.mean, "rouge_l_low": found.low, "rouge_l_high": found.high}
 
 
 def _measure_text(file: str, text: str, context: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
+from statistics import median
 
 import torch
 
@@ -21,10 +22,12 @@ from smallwright.errors import RecipeError
 from smallwright.model import preset, read_spec
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.shared import prepare_rows, quantize_settings, read_training_texts
+from smallwright.pipeline.teach_endpoint import word_questions
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.spec.formats import FORMATS
 from smallwright.spec.tensors import list_tensors
+from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.tokenizer.load import load_tokenizer
 from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
@@ -34,8 +37,24 @@ _PROBE = 512  # side of the square products that time the machine
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What a teacher behind an endpoint will be asked.
+
+    Attributes:
+        questions: at most so many: equal texts are asked once, and what was answered before is not asked again.
+        question_chars: median length of the whole prompt of one of them, in characters.
+    """
+
+    questions: int
+    question_chars: int
+
+
+@dataclass(frozen=True)
 class Plan:
-    """The numbers of a plan. Sizes in bytes, counts in units; ``seconds`` is that of the matrix products."""
+    """The numbers of a plan. Sizes in bytes, counts in units; ``seconds`` is that of the matrix products.
+
+    ``asked`` is None where the teacher is no endpoint.
+    """
 
     student_parameters: int
     teacher_parameters: int | None
@@ -44,6 +63,7 @@ class Plan:
     training_rows: int
     training_tokens: int
     seconds: float
+    asked: Asked | None = None
 
 
 def count_parameters(spec: ModelSpec) -> int:
@@ -69,6 +89,7 @@ def make_plan(recipe: Recipe) -> Plan:
         prepare_rows(recipe, Path(folder))
         rows = read_rows(Path(folder) / "train.jsonl")
         texts = read_training_texts(recipe, Path(folder))
+        asked = _count_questions(recipe, Path(folder))
     labels = tuple(sorted({row.label for row in rows if row.label is not None}))
     tokenizer = _make_tokenizer(recipe, texts)
     vocabulary = tokenizer.get_vocab_size()
@@ -91,12 +112,18 @@ def make_plan(recipe: Recipe) -> Plan:
         training_rows=len(rows),
         training_tokens=tokens,
         seconds=seconds,
+        asked=asked,
     )
 
 
 def render_plan(recipe: Recipe, plan: Plan) -> str:
     """The plan as text for a person: the resolved recipe, then the numbers."""
     teacher = "none" if plan.teacher_parameters is None else f"{plan.teacher_parameters:,} parameters"
+    if plan.asked is not None and isinstance(recipe.teacher, EndpointSettings):
+        teacher = (
+            f"at most {plan.asked.questions:,} questions of about {plan.asked.question_chars:,} characters to "
+            f"{recipe.teacher.model} at {recipe.teacher.url}"
+        )
     lines = [
         recipe.to_yaml().rstrip(),
         "",
@@ -122,8 +149,21 @@ def _make_tokenizer(recipe: Recipe, texts: list[str]):  # type: ignore[no-untype
     return trim(tokenizer, texts, keep_first=recipe.tokenizer.keep_first, min_count=recipe.tokenizer.min_count)[0]
 
 
+def _count_questions(recipe: Recipe, folder: Path) -> Asked | None:
+    """What the answers stage of teach_endpoint.py will ask; None where the teacher is no endpoint."""
+    if not isinstance(recipe.teacher, EndpointSettings):
+        return None
+    parts = {split: folder / f"{split}.jsonl" for split in ("train", "test", "unlabelled")}
+    rows = read_rows(parts["train"])
+    texts = {row.text for path in parts.values() if path.is_file() for row in read_rows(path)}
+    labels = sorted({row.label for row in rows if row.label is not None})
+    questions = word_questions(recipe, recipe.teacher, labels, rows)
+    lengths = [questions.count_chars(text) for text in texts]
+    return Asked(len(texts) + recipe.distill.transfer_rows, int(median(lengths)))
+
+
 def _teacher_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> ModelSpec | None:
-    if recipe.teacher is None:
+    if recipe.teacher is None or isinstance(recipe.teacher, EndpointSettings):
         return None
     if recipe.teacher.path is not None:
         return read_spec(recipe.root / recipe.teacher.path, labels=labels or None)
@@ -140,10 +180,10 @@ def _teacher_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> M
 
 def _student_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teacher: ModelSpec | None) -> ModelSpec:
     if recipe.student.source == "teacher" and teacher is not None:
-        from smallwright.compress.student import student_layers
+        from smallwright.compress.student import shrink_spec
 
         heads = dict(teacher.heads) or make_heads(recipe.task.kind, labels)
-        smaller = teacher.with_layers(student_layers(recipe.student, teacher)).with_vocabulary(vocabulary)
+        smaller = shrink_spec(recipe.student, teacher).with_vocabulary(vocabulary)
         return replace(smaller, heads=heads)
     causal = recipe.task.kind == "generate"
     return preset(

@@ -69,10 +69,13 @@ def prepare_rows(recipe: Recipe, folder: Path) -> DataReport:
 
 
 def read_training_texts(recipe: Recipe, folder: Path) -> list[str]:
-    """What a tokenizer learns from: the training rows' texts; or prompts, as the model reads them, and completions."""
+    """What a tokenizer learns from: the texts to learn from, labelled or not; or prompts, as the model reads them, and
+    completions.
+    """
     rows = read_rows(folder / "train.jsonl")
     if not recipe.answers_prompts:
-        return [row.text for row in rows]
+        unlabelled = folder / "unlabelled.jsonl"
+        return [row.text for row in (*rows, *(read_rows(unlabelled) if unlabelled.is_file() else ()))]
     form = recipe.task.prompt.form
     return [part for row in rows for part in (write_prompt(str(row.prompt), form), str(row.completion))]
 

@@ -1,7 +1,7 @@
 """The stages of a classifier's teacher: fitted, asked once for all texts, and packaged as a neighbour.
 
 Enters: a recipe with a teacher, the finished data and tokenizer stages. Leaves: the outcomes of the stages.
-Not here: what the student makes of the answers (classify.py).
+Not here: a teacher behind an endpoint (teach_endpoint.py), what the student makes of the answers (classify.py).
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ from smallwright.evaluate.linear import fit_linear, read_linear
 from smallwright.pipeline.rows import SPLITS, label_numbers, read_labels, read_split, read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER, TOKENIZER_FILE, package_model
 from smallwright.pipeline.stage import Outcome, hash_folder, write_atomically
+from smallwright.pipeline.teach_endpoint import endpoint_answers_stage, endpoint_stage
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.ensemble import Member, mix_answers
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_roles, load_tokenizer
@@ -55,11 +57,13 @@ def linear_stage(shop: Workshop, data: Outcome) -> Outcome:
 
 
 def teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
-    """Load the teacher, or train it."""
-    from smallwright.teacher.fit import fit_teacher
-
+    """Load the teacher, or train it, or word the questions that it will be asked."""
     settings = recipe.teacher
     assert settings is not None  # the caller asks only for a recipe with a teacher
+    if isinstance(settings, EndpointSettings):
+        return endpoint_stage(recipe, settings, shop, data)
+    from smallwright.teacher.fit import fit_teacher
+
     given = recipe.root / settings.path if settings.path is not None else None
     # A teacher from scratch reads the domain's own tokenizer; a given one reads its own, whole.
     inputs: dict[str, str | Outcome] = {"data": data}
@@ -90,14 +94,17 @@ def teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
 
 
 def transfer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
-    """Texts without labels, on which the student hears the teacher only. None of them is a validation or test row."""
+    """Texts without labels, on which the student hears the teacher only: those that the data has, and those made of the
+    words of all. None of them is a validation or test row.
+    """
     count = recipe.distill.transfer_rows
 
     def run(folder: Path) -> Mapping[str, Any]:
         avoid = {text for split in SPLITS[1:] for text in read_texts(data, split)}
-        texts = make_transfer_texts(read_texts(data, "train"), count, seed=recipe.seed, avoid=avoid)
-        write_atomically(folder / TRANSFER_FILE, json.dumps(texts, ensure_ascii=False))
-        return {"texts": len(texts)}
+        given = read_texts(data, "unlabelled")
+        made = make_transfer_texts([*read_texts(data, "train"), *given], count, seed=recipe.seed, avoid=avoid)
+        write_atomically(folder / TRANSFER_FILE, json.dumps([*given, *made], ensure_ascii=False))
+        return {"texts": len(given) + len(made)}
 
     return shop.run("transfer", run, settings={"count": count, "seed": recipe.seed}, inputs={"data": data})
 
@@ -126,6 +133,9 @@ def answers_stage(
     """
     settings = recipe.teacher
     assert settings is not None  # the caller asks only for a recipe with a teacher
+    if isinstance(settings, EndpointSettings):
+        heard = read_transfer(transfer)
+        return endpoint_answers_stage(recipe, settings, shop, data, teacher, transfer=transfer, transfer_texts=heard)
     share = settings.ensemble.linear if settings.ensemble is not None else None
     # The many texts that only the student hears are answered as the network was trained; what is judged, in full.
     wish = settings.finetune.precision if settings.finetune is not None else "auto"
@@ -191,8 +201,25 @@ def _weigh(
     return Member(1 - share, temperatures[0]), Member(share, temperatures[1])
 
 
-def teacher_package_stage(recipe: Recipe, shop: Workshop, teacher: Outcome) -> Outcome:
-    """The teacher's network itself, quantised and run by our engine: an honest neighbour of the student."""
+def read_heard(answers: Outcome, texts: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:
+    """The transfer texts that the teacher answered, and its logits for them.
+
+    Args:
+        answers: of the answers stage; rows of NaN in its transfer.npy were not answered.
+        texts: all transfer texts, in order.
+    """
+    logits = np.load(answers.folder / "transfer.npy")
+    heard = ~np.isnan(logits).any(axis=1)
+    return [text for text, kept in zip(texts, heard, strict=True) if kept], logits[heard]
+
+
+def teacher_package_stage(recipe: Recipe, shop: Workshop, teacher: Outcome) -> Outcome | None:
+    """The teacher's network itself, quantised and run by our engine: an honest neighbour of the student.
+
+    None for a teacher that has no network here.
+    """
+    if recipe.teacher is not None and not recipe.teacher.offer.network:
+        return None
 
     def run(folder: Path) -> Mapping[str, Any]:
         model, tokenizer = open_teacher(teacher)

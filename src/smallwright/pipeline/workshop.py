@@ -60,6 +60,11 @@ class Workshop:
             print(line, file=sys.stderr, flush=True)
 
     @property
+    def kept_answers(self) -> Path:
+        """The folder of answers that cost money or hours: beside the stages, so that they outlive a changed recipe."""
+        return self.work.with_name("teacher-answers")
+
+    @property
     def cores(self) -> int:
         """How many threads training may use."""
         available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

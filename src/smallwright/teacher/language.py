@@ -18,21 +18,20 @@ from numpy.typing import NDArray
 
 from smallwright.data.completions import Completions
 from smallwright.data.shards import Shard
+from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import CheckpointError
 from smallwright.model import Transformer
 from smallwright.train.checkpoint import hash_weights, write_array, write_text
 from smallwright.train.completions import load_completions, target_numbers
 from smallwright.train.predict import group_by_length
 
-VALUES, TOKENS, CARD = "values.npy", "tokens.npy", "answers.json"
+ANSWERS, CARD = "answers.npy", "answers.json"
 _BLOCKS_AT_ONCE = 8
 _TOKENS_AT_ONCE = 4096
 
 
 @torch.inference_mode()
-def answer_next_tokens(
-    model: Transformer, shard: Shard, out: Path, *, context: int, top: int = 32
-) -> tuple[NDArray[np.float16], NDArray[np.uint32]]:
+def answer_next_tokens(model: Transformer, shard: Shard, out: Path, *, context: int, top: int = 32) -> TopAnswers:
     """The teacher's K best next tokens at each position; a second call with the same question asks nothing.
 
     Positions are read in blocks of ``context`` tokens that do not overlap: the first ones of a block see little text.
@@ -45,13 +44,12 @@ def answer_next_tokens(
         context: tokens of one block, at most the model's context.
         top: K, at most the vocabulary.
     Returns:
-        values (P, K) float16 log-probabilities and tokens (P, K) uint32, both mapped from disk; position p speaks of
-        the token at p + 1.
+        P positions of log-probabilities and tokens, mapped from disk; position p speaks of the token at p + 1.
     Raises:
         CheckpointError: the model answers NaN or infinity.
     """
 
-    def fill(answers: _Answers) -> None:
+    def fill(answers: TopAnswers) -> None:
         positions, step = shard.tokens.size, context * _BLOCKS_AT_ONCE
         for start in range(0, positions, step):
             part = torch.from_numpy(shard.tokens[start : start + step].astype(np.int64))
@@ -59,16 +57,14 @@ def answer_next_tokens(
             for begin, block in ((0, part[:whole].view(-1, context)), (whole, part[whole:].view(1, -1))):
                 if block.numel():
                     rows = slice(start + begin, start + begin + block.numel())
-                    answers.put(rows, model.logits(block).flatten(0, 1))
+                    _put(answers, rows, model.logits(block).flatten(0, 1))
 
     key = f"{hash_weights(model)} {hashlib.sha256(shard.tokens).hexdigest()} {context}"
-    return _cached(out, key, shard.tokens.size, min(top, model.spec.embedding.vocabulary), fill)
+    return _cached(out, key, shard.tokens.size, top, model.spec.embedding.vocabulary, fill)
 
 
 @torch.inference_mode()
-def answer_completions(
-    model: Transformer, completions: Completions, out: Path, *, top: int = 32
-) -> tuple[NDArray[np.float16], NDArray[np.uint32]]:
+def answer_completions(model: Transformer, completions: Completions, out: Path, *, top: int = 32) -> TopAnswers:
     """The teacher's K best tokens in place of each completion token; a second call with the same question asks nothing.
 
     Args:
@@ -77,16 +73,17 @@ def answer_completions(
         out: the cache's folder.
         top: K, at most the vocabulary.
     Returns:
-        values (N, K) float16 log-probabilities and tokens (N, K) uint32, both mapped from disk.
+        N positions of log-probabilities and tokens, mapped from disk.
     Raises:
         CheckpointError: the model answers NaN or infinity.
     """
 
-    def fill(answers: _Answers) -> None:
+    def fill(answers: TopAnswers) -> None:
         offsets, device = completions.target_offsets, next(model.parameters()).device
         for rows in group_by_length(completions.lengths.tolist(), _TOKENS_AT_ONCE):
             batch = load_completions(completions, rows, device)
-            answers.put(target_numbers(offsets, rows), model.logits(batch.tokens, positions=batch.positions))
+            logits = model.logits(batch.tokens, positions=batch.positions)
+            _put(answers, target_numbers(offsets, rows), logits)
 
     shard = completions.shard
     content = hashlib.sha256(shard.tokens)
@@ -94,40 +91,32 @@ def answer_completions(
         content.update(np.ascontiguousarray(array))
     key = f"{hash_weights(model)} {content.hexdigest()}"
     targets = int(completions.target_offsets[-1])
-    return _cached(out, key, targets, min(top, model.spec.embedding.vocabulary), fill)
+    return _cached(out, key, targets, top, model.spec.embedding.vocabulary, fill)
 
 
-class _Answers:
-    """Answers on their way to disk: ``rows`` of them, the ``top`` best tokens each."""
-
-    def __init__(self, rows: int, top: int) -> None:
-        self.values: NDArray[np.float16] = np.empty((rows, top), dtype=np.float16)
-        self.tokens: NDArray[np.uint32] = np.empty((rows, top), dtype=np.uint32)
-
-    def put(self, rows: slice | NDArray[np.int64], logits: torch.Tensor) -> None:
-        best = torch.log_softmax(logits.float(), dim=-1).topk(self.values.shape[1], dim=-1)
-        if not torch.isfinite(best.values).all():
-            raise CheckpointError(
-                "a teacher's answers must be finite. Got NaN or infinity from its logits. Train it with a smaller "
-                "learning_rate, or choose another checkpoint."
-            )
-        self.values[rows] = best.values.numpy()
-        self.tokens[rows] = best.indices.numpy()
+def _put(answers: TopAnswers, rows: slice | NDArray[np.int64], logits: torch.Tensor) -> None:
+    best = torch.log_softmax(logits.float(), dim=-1).topk(answers.top, dim=-1)
+    if not torch.isfinite(best.values).all():
+        raise CheckpointError(
+            "a teacher's answers must be finite. Got NaN or infinity from its logits. Train it with a smaller "
+            "learning_rate, or choose another checkpoint."
+        )
+    answers.put(rows, best.values.numpy(), best.indices.numpy())
 
 
 def _cached(
-    out: Path, question: str, rows: int, top: int, fill: Callable[[_Answers], None]
-) -> tuple[NDArray[np.float16], NDArray[np.uint32]]:
+    out: Path, question: str, rows: int, top: int, vocabulary: int, fill: Callable[[TopAnswers], None]
+) -> TopAnswers:
+    top = min(top, vocabulary)
     key = f"{question} {top}"
     if not _is_answered(out / CARD, key):
         out.mkdir(parents=True, exist_ok=True)
-        answers = _Answers(rows, top)
+        answers = TopAnswers.empty(rows, top, vocabulary)
         fill(answers)
         (out / CARD).unlink(missing_ok=True)
-        write_array(out / VALUES, answers.values)
-        write_array(out / TOKENS, answers.tokens)
+        write_array(out / ANSWERS, answers.records)
         write_text(out / CARD, json.dumps({"key": key, "positions": rows, "top": top}) + "\n")
-    return np.load(out / VALUES, mmap_mode="r"), np.load(out / TOKENS, mmap_mode="r")
+    return TopAnswers.open(out / ANSWERS)
 
 
 def _is_answered(card: Path, key: str) -> bool:

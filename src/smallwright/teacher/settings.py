@@ -1,17 +1,19 @@
-"""What a recipe may say about its teacher.
+"""What a recipe may say about its teacher: a network on disk, or (endpoint_settings.py) a server that is asked.
 
 Enters: the ``teacher`` part of a recipe. Leaves: checked, frozen settings.
-Not here: loading and fine-tuning (fit.py).
+Not here: loading and fine-tuning (fit.py), asking (asking.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from smallwright.spec import MOST_BIGRAMS
+from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.offer import Offer
 from smallwright.train.settings import TrainSettings
 
 FROM_SCRATCH = {"epochs": 20, "learning_rate": 1e-3, "head_scale": 1.0, "weight_decay": 0.05}
@@ -32,8 +34,15 @@ class TeacherSettings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
+    offer: ClassVar[Offer] = Offer(
+        text=True, class_probabilities=True, top_logits=True, hidden_states=True, network=True
+    )
+
     source: Literal["hf", "scratch"] = Field(
-        default="hf", alias="from", description="hf: a Hugging Face folder on disk; scratch: a preset, trained here"
+        default="hf",
+        alias="from",
+        description="hf: a Hugging Face folder on disk; scratch: a preset, trained here. (endpoint: a server that is "
+        "asked; it has keys of its own.)",
     )
     path: str | None = Field(default=None, description="hf: folder with config.json, model.safetensors, tokenizer.json")
     preset: str = Field(default="small", description="scratch: a row of model/presets.py")
@@ -55,6 +64,9 @@ class TeacherSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _fill_scratch(cls, value: Any) -> Any:
+        source = value.get("from", value.get("source", "hf")) if isinstance(value, Mapping) else "hf"
+        if source not in ("hf", "scratch"):
+            raise ValueError(f"teacher.from must be hf, scratch or endpoint. Got {source!r}. Use one of these")
         if not isinstance(value, Mapping) or value.get("from", value.get("source")) != "scratch":
             return value
         given = value.get("finetune") or {}
@@ -69,3 +81,18 @@ class TeacherSettings(BaseModel):
         if self.source == "hf" and self.bigrams is not None:
             raise ValueError("teacher.bigrams is for from: scratch. Remove it")
         return self
+
+
+# What stands between angle brackets is no part of a recipe: a reader of errors leaves it out.
+TEACHERS: dict[str, type[BaseModel]] = {"<network>": TeacherSettings, "<endpoint>": EndpointSettings}
+
+
+def _name_kind(value: Any) -> str:
+    given = value.get("from", value.get("source")) if isinstance(value, Mapping) else getattr(value, "source", None)
+    return "<endpoint>" if given == "endpoint" else "<network>"
+
+
+AnyTeacherSettings = Annotated[
+    Annotated[TeacherSettings, Tag("<network>")] | Annotated[EndpointSettings, Tag("<endpoint>")],
+    Discriminator(_name_kind),
+]

