@@ -23,7 +23,7 @@ from smallwright.train.options import LoopOptions
 from smallwright.train.tasks import LanguageModelTask
 from smallwright.train.tutor import TutoredTask
 
-VOCABULARY, CONTEXT, BATCH, STEPS, TEXT_TOKENS, TOP = 32_000, 128, 8, 6, 16_384, 32
+VOCABULARY, CONTEXT, BATCH, STEPS, TEXT_TOKENS, TOP = 32_000, 128, 8, 3, 4_096, 32
 HEADS = {"words": HeadSpec("language_model")}
 
 
