@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from peers.engines import OURS_FILE
 from peers.layout import PeersError, find_layout
 from smallwright.run import Package, load
 
@@ -43,12 +44,12 @@ WORDS = [
 
 
 def find_model(name: str) -> Path:
-    """The q4_0 file of 8M, 55M or 135M.
+    """The package of 8M, 55M or 135M in q4_0, which llama.cpp opens too.
 
     Raises:
         PeersError: it is not there.
     """
-    path = find_layout().models / name / "q4_0.gguf"
+    path = find_layout().models / name / OURS_FILE
     if not path.is_file():
         raise PeersError(f"the model {name} must be prepared. Got no {path}. Run `make peers`.")
     return path

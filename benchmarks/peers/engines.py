@@ -13,6 +13,7 @@ from pathlib import Path
 from peers.layout import SOURCES, Layout, PeersError
 
 OURS = "ours q4_0"
+OURS_FILE = "q4_0_spans.gguf"
 LLAMA = "llama.cpp q4_0"
 SW_RUN, PYTHON_RUN = "sw-run", "smallwright run"
 Command = Callable[[Layout, Path, int], list[str]]
@@ -64,9 +65,9 @@ def _python_run(_layout: Layout, path: Path, threads: int) -> list[str]:
 _LLAMA_WORKER = _program("llama_worker")
 _PLAIN = {"PEER_FLASH": "0", "PEER_REPACK": "0"}
 ENGINES = (
-    Engine(OURS, "ours", "q4_0.gguf", _program("sw_worker")),
-    Engine(SW_RUN, "ours", "q4_0.gguf", _sw_run, answers=True),
-    Engine(PYTHON_RUN, "ours", "q4_0.gguf", _python_run, answers=True),
+    Engine(OURS, "ours", OURS_FILE, _program("sw_worker")),
+    Engine(SW_RUN, "ours", OURS_FILE, _sw_run, answers=True),
+    Engine(PYTHON_RUN, "ours", OURS_FILE, _python_run, answers=True),
     Engine(LLAMA, "llama", "q4_0.gguf", _LLAMA_WORKER),
     Engine("llama.cpp q4_0, as stored", "llama", "q4_0.gguf", _LLAMA_WORKER, {"PEER_REPACK": "0"}),
     Engine("llama.cpp q4_0, plain", "llama", "q4_0.gguf", _LLAMA_WORKER, _PLAIN),

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from peers.engines import OURS_FILE
 from peers.layout import Layout, run_logged
 from peers.shapes import SHAPES, make_checkpoint
 from smallwright.compress.quantize import plan_formats
 from smallwright.model import load_hf
 from smallwright.package.write import write_package
+from smallwright.spec.formats import SCALE_SPAN
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 _PARTIAL = "partial"
@@ -38,21 +40,24 @@ def prepare_model(layout: Layout, name: str) -> None:
 
 
 def _write_packages(folder: Path, name: str) -> None:
-    """One file for both engines: every matrix, the tied head included, in one format; f16 is what others start from."""
-    wanted = [format for format in ("q4_0", "q8_0", "f16") if not (folder / f"{format}.gguf").is_file()]
+    """Every matrix, the tied head included, in one format. ``OURS_FILE`` is a package as the product writes it; the others have
+    GGML's own rounding, for llama.cpp and as what its tools start from."""
+    files = {OURS_FILE: ("q4_0", SCALE_SPAN), "q4_0.gguf": ("q4_0", 0), "q8_0.gguf": ("q8_0", 0), "f16.gguf": ("f16", 0)}
+    wanted = {file: form for file, form in files.items() if not (folder / file).is_file()}
     if not wanted:
         return
     model = load_hf(folder / "hf")
     tokenizer = Tokenizer.from_file(str(folder / "hf" / "tokenizer.json"))
-    for format in wanted:
+    for file, (format, span) in wanted.items():
         write_package(
-            folder / f"{format}.gguf",
+            folder / file,
             spec=model.spec,
             tensors={name: value.numpy() for name, value in model.state_dict().items()},
             formats=plan_formats(model.spec, format),
             tokenizer=tokenizer,
             task={"kind": "generate", "head": "language_model"},
             name=name,
+            scale_span=span,
         )
 
 

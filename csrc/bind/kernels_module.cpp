@@ -68,14 +68,15 @@ sw::Tensor tensor_of(const std::string& type, const Bytes& data, int64_t row_cou
 
 // A matrix with its own copy of the file's bytes; used in place, or packed.
 struct Packed {
-    Packed(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns, bool in_place)
+    Packed(const std::string& type, const Bytes& data, int64_t row_count, int64_t columns, bool in_place, bool spans)
         : bytes(data.data(), data.data() + data.shape(0)), tensor(tensor_of(type, data, row_count, columns)) {
         tensor.data = bytes.data();
-        matrix = sw::PackedMatrix(tensor);
+        matrix = sw::PackedMatrix(tensor, spans);
+        need(matrix.scales_agree(), "the scales must agree in spans.");
         if (in_place) return;
         panels = sw::Buffer(matrix.size_bytes());
         matrix.place(panels.as());
-        matrix.pack(0, matrix.panels());
+        need(matrix.pack(0, matrix.panels()), "the scales must agree in spans.");
     }
     Packed(const Packed&) = delete;
     Packed& operator=(const Packed&) = delete;
@@ -154,9 +155,10 @@ nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, 
         scale.assign(readable / sw::kBlock, 1.0f);
         offset.assign(readable / sw::kBlock, 99);
         half.assign(readable / sw::kBlock, 99);
+        const sw::Quantize quantize = in_spans(w.matrix.format()) ? k.quantize_spans : k.quantize;
         for (size_t row = 0, at = 0; row < n; ++row, at += stride)
-            k.quantize(x.data() + row * cols, cols, q.data() + at, scale.data() + at / sw::kBlock, offset.data() + at / sw::kBlock,
-                       half.data() + at / sw::kBlock);
+            quantize(x.data() + row * cols, cols, q.data() + at, scale.data() + at / sw::kBlock, offset.data() + at / sw::kBlock,
+                     half.data() + at / sw::kBlock);
         in.q_stride = stride;
         in.q = q.data();
         in.scale = scale.data();
@@ -168,12 +170,12 @@ nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, 
     return rows(n, out_rows, std::move(y));
 }
 
-nb::object quantize(const std::string& isa, const Floats& x) {
+nb::object quantize(const std::string& isa, const Floats& x, bool spans) {
     need(x.shape(0) % 32 == 0, "x must have a multiple of 32 values.");
     std::vector<int8_t> q(x.shape(0));
     std::vector<float> scale(x.shape(0) / 32);
     std::vector<int32_t> offset(x.shape(0) / 32), half(x.shape(0) / 32);
-    kernels(isa).quantize(x.data(), x.shape(0), q.data(), scale.data(), offset.data(), half.data());
+    (spans ? kernels(isa).quantize_spans : kernels(isa).quantize)(x.data(), x.shape(0), q.data(), scale.data(), offset.data(), half.data());
     nb::list codes, scales, offsets, halves;
     for (const int8_t v : q) codes.append(nb::int_((int)v));
     for (const float v : scale) scales.append(nb::float_((double)v));
@@ -237,14 +239,14 @@ nb::object read_row(const Packed& w, int row) {
 void bind_kernels(nb::module_& m) {
     m.def("available", &available, "Names of the instruction sets that run here.");
     m.def("rounding", &rounding, "Those that multiply rows rounded to bf16.");
-    nb::class_<Packed>(m, "Packed").def(nb::init<const std::string&, const Bytes&, int64_t, int64_t, bool>(), nb::arg("type"),
-                                        nb::arg("data"), nb::arg("rows"), nb::arg("cols"), nb::arg("in_place") = false)
+    nb::class_<Packed>(m, "Packed").def(nb::init<const std::string&, const Bytes&, int64_t, int64_t, bool, bool>(), nb::arg("type"),
+                                        nb::arg("data"), nb::arg("rows"), nb::arg("cols"), nb::arg("in_place") = false, nb::arg("spans") = false)
         .def("read_row", &read_row, nb::arg("row"));
     m.def("read_blocks", &read_blocks, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));
     m.def("read_rows", &read_rows, nb::arg("type"), nb::arg("data"), nb::arg("rows"), nb::arg("cols"));
     m.def("product", &product, nb::arg("isa"), nb::arg("w"), nb::arg("x"), nb::arg("bias") = nb::none(), nb::arg("add") = nb::none(),
           nb::arg("rounded") = false);
-    m.def("quantize", &quantize, nb::arg("isa"), nb::arg("x"));
+    m.def("quantize", &quantize, nb::arg("isa"), nb::arg("x"), nb::arg("spans") = false);
     m.def("map", &map, nb::arg("isa"), nb::arg("name"), nb::arg("x"));
     m.def("norm", &norm, nb::arg("isa"), nb::arg("x"), nb::arg("weight"), nb::arg("bias"), nb::arg("epsilon"));
     m.def("rotate", &rotate, nb::arg("isa"), nb::arg("x"), nb::arg("cos"), nb::arg("sin"), nb::arg("pairs"));

@@ -3,6 +3,7 @@
 // and status 1. The line ends in a hash of all results, which is the same on every processor. It needs no Python and no
 // files, so it runs on any device. A NaN equals every NaN: which one comes out of two is the processor's business.
 // Not here: whether ref itself is right (the property tests).
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -65,7 +66,7 @@ public:
     void check_halves(Random& random, size_t n);
 
 private:
-    void check_product(sw::Type type, Random& random, int rows, int n);
+    void check_product(sw::Type type, Random& random, int rows, int n, bool spans);
     template <class T>
     void expect_same(const std::string& what, const std::vector<T>& found, const std::vector<T>& expected) {
         for (size_t i = 0; i < expected.size(); ++i) {
@@ -117,18 +118,22 @@ std::vector<uint8_t> make_blocks(sw::Type type, Random& random, size_t rows, siz
 
 // Activations as a session hands them to the products.
 struct Inputs {
-    Inputs(Random& random, size_t n, size_t cols, bool quantized) : values(random.numbers(n * cols)) {
+    Inputs(Random& random, size_t n, size_t cols, bool quantized, bool spans) : values(random.numbers(n * cols)) {
         rows.f32 = values.data();
         rows.f32_stride = cols;
         if (random.chance(6))
             for (size_t i = 0; i < values.size(); ++i) values[i] = i / cols % 2 ? 127.0f : -127.0f;
         if (!quantized) return;
         const size_t readable = (n + 15) / 16 * 16 * cols;
-        q.resize(readable);
+        q.resize(readable + 32);
         scale.resize(readable / 32);
         offset.resize(readable / 32);
         half.resize(readable / 32);
-        sw::kernels_ref.quantize(values.data(), n * cols, q.data(), scale.data(), offset.data(), half.data());
+        const sw::Quantize quantize = spans ? sw::kernels_ref.quantize_spans : sw::kernels_ref.quantize;
+        for (size_t row = 0; row < n; ++row) {
+            const size_t at = row * cols, block = at / 32;
+            quantize(values.data() + at, cols, q.data() + at, scale.data() + block, offset.data() + block, half.data() + block);
+        }
         rows.q = q.data();
         rows.scale = scale.data();
         rows.offset = offset.data();
@@ -141,10 +146,23 @@ struct Inputs {
     sw::Rows rows;
 };
 
-void Check::check_product(sw::Type type, Random& random, int rows, int n) {
+// Gives the blocks of a span one scale (Q8_0), or whole shares of one power of two (Q4_0).
+void agree_in_spans(std::vector<uint8_t>& data, sw::Type type, Random& random, size_t blocks_of_row) {
+    const size_t bytes = sw::block_bytes(type);
+    float unit = 0;
+    for (size_t i = 0; i < data.size() / bytes; ++i) {
+        if (i % blocks_of_row % sw::kSpanBlocks == 0) unit = std::ldexp(1.0f, random.from(-20, 2));
+        const int share = type == sw::Type::q4_0 ? random.from(0, 30) - 15 : 1;
+        const uint16_t scale = sw::float_to_half(unit * (float)share);
+        std::memcpy(data.data() + i * bytes, &scale, sizeof scale);
+    }
+}
+
+void Check::check_product(sw::Type type, Random& random, int rows, int n, bool spans) {
     const int block = (int)sw::block_columns(type);
     const int cols = block == 1 ? random.from(1, 300) : block * random.from(1, block == 32 ? 14 : 3);
-    const std::vector<uint8_t> data = make_blocks(type, random, (size_t)rows, (size_t)cols);
+    std::vector<uint8_t> data = make_blocks(type, random, (size_t)rows, (size_t)cols);
+    if (spans) agree_in_spans(data, type, random, (size_t)cols / 32);
     sw::Tensor tensor{};
     tensor.name = "check";
     tensor.type = type;
@@ -154,9 +172,9 @@ void Check::check_product(sw::Type type, Random& random, int rows, int n) {
     tensor.dims[2] = tensor.dims[3] = 1;
     tensor.data = data.data();
     tensor.size_bytes = data.size();
-    sw::PackedMatrix matrix(tensor);
+    sw::PackedMatrix matrix(tensor, spans);
     sw::Buffer memory(matrix.size_bytes());
-    const Inputs x(random, (size_t)n, (size_t)cols, matrix.quantized());
+    const Inputs x(random, (size_t)n, (size_t)cols, matrix.quantized(), spans);
     const Floats bias = random.numbers((size_t)rows);
     const Floats before = random.numbers((size_t)(n * rows + sw::kPanel));   // what stands behind the result stays
     const bool with_bias = random.chance(2), add = random.chance(2);
@@ -164,7 +182,7 @@ void Check::check_product(sw::Type type, Random& random, int rows, int n) {
     for (const bool packed : {false, true}) {
         if (packed) {
             matrix.place(memory.as());
-            matrix.pack(0, matrix.panels());
+            if (!matrix.pack(0, matrix.panels())) expect_same<int>("packing", {1}, {0});
         }
         const auto multiply = [&](const Kernels& kernels) {
             Floats y = before;
@@ -174,7 +192,7 @@ void Check::check_product(sw::Type type, Random& random, int rows, int n) {
             return y;
         };
         expect_same(std::string(sw::layout_of(type).name) + " product of " + std::to_string(rows) + " rows, " + std::to_string(cols) + " columns, " +
-                        std::to_string(n) + " tokens, " + (packed ? "packed" : "in place") + (with_bias ? ", bias" : "") + (add ? ", added" : ""),
+                        std::to_string(n) + " tokens, " + (packed ? "packed" : "in place") + (spans ? ", in spans" : "") + (with_bias ? ", bias" : "") + (add ? ", added" : ""),
                     multiply(tested_), multiply(sw::kernels_ref));
         ++products;
     }
@@ -182,8 +200,11 @@ void Check::check_product(sw::Type type, Random& random, int rows, int n) {
 
 void Check::check_products(sw::Type type) {
     Random random(1000 + (uint64_t)type);
-    for (int rows = 1; rows <= 100; ++rows) check_product(type, random, rows, random.from(1, 9));
-    for (int n = 1; n <= 40; ++n) check_product(type, random, random.from(1, 80), n);
+    for (const bool spans : {false, true}) {
+        if (spans && type != sw::Type::q8_0 && type != sw::Type::q4_0) continue;
+        for (int rows = 1; rows <= 100; ++rows) check_product(type, random, rows, random.from(1, 9), spans);
+        for (int n = 1; n <= 40; ++n) check_product(type, random, random.from(1, 80), n, spans);
+    }
 }
 
 void Check::check_functions(Random& random, size_t n) {

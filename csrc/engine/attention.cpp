@@ -30,10 +30,10 @@ void compile_attention(Compiler& c, int index, bool last) {
     using Kind = Operation::Kind;
     const LayerSpec& s = c.spec.layers[index];
     const LayerWeights& w = c.weights.layers[index];
-    const bool codes = Compiler::codes_needed({&w.q, &w.k, &w.v});
-    const Codes first = codes ? Codes::first : Codes::none;
-    if (!c.spec.post_norm) c.normalize(w.mixer_norm, Slot::x, Slot::h, codes);
-    else if (codes && index == 0 && !c.spec.embedding_norm) c.quantize(Slot::x, Codes::first, c.spec.width);
+    const Rounding rounding = Compiler::rounding_for({&w.q, &w.k, &w.v});
+    const Codes first = rounding == Rounding::none ? Codes::none : Codes::first;
+    if (!c.spec.post_norm) c.normalize(w.mixer_norm, Slot::x, Slot::h, rounding);
+    else if (first != Codes::none && index == 0 && !c.spec.embedding_norm) c.quantize(Slot::x, first, c.spec.width, rounding);
     if (last && c.plan.selects) {   // of the last layer's queries only those are needed that reach the head
         c.project(c.layer_input(), first, {{&w.k, Slot::k}, {&w.v, Slot::v}}, false);
         c.push(Kind::store, index);
@@ -45,13 +45,15 @@ void compile_attention(Compiler& c, int index, bool last) {
     }
     const int query = s.heads * s.head_width;
     const Codes mixed = w.output.w.quantized() ? Codes::second : Codes::none;
-    const bool fused = s.head_width % kBlock == 0;   // a head fills whole blocks of codes
+    const Rounding output = Compiler::rounding_for({&w.output});
+    const bool fused = s.head_width % (output == Rounding::spans ? kSpan : kBlock) == 0;   // a head fills what shares a scale
     Operation& mix = c.push(Kind::mix, index);
     mix.to[0] = Slot::mixed;
     if (fused) mix.out = mixed;
+    mix.rounding = output;
     c.widen(Slot::mixed, query);
     c.widen(mixed, query);
-    if (!fused && mixed != Codes::none) c.quantize(Slot::mixed, mixed, query);
+    if (!fused && mixed != Codes::none) c.quantize(Slot::mixed, mixed, query, output);
 }
 
 // Queries that share keys: several rows of one head, or several heads of one row.
@@ -327,7 +329,7 @@ void Attention::answer(const Operation& op, Pass& pass, const Tile& tile, const 
         kernels.scale(mixed + (size_t)i * mixed_step, 1.0f / sums[i], width);
         if (op.out == Codes::none) continue;
         const size_t column = (size_t)(tile.head + (tile.heads > 1 ? i : 0)) * width;
-        pass.quantize_row(op.out, mixed + (size_t)i * mixed_step, tile.row_of(i), column, width);
+        pass.quantize_row(op, mixed + (size_t)i * mixed_step, tile.row_of(i), column, width);
     }
 }
 

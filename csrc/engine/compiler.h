@@ -13,12 +13,12 @@ struct Compiler {
     const Weights& weights;
     Plan plan;
 
-    static bool codes_needed(std::initializer_list<const Linear*> readers);
+    static Rounding rounding_for(std::initializer_list<const Linear*> readers);
     void widen(Slot slot, int width);
     void widen(Codes codes, int width);
     Operation& push(Operation::Kind kind, int layer = -1);
-    void normalize(const Norm& norm, Slot from, Slot to, bool codes);
-    void quantize(Slot from, Codes to, int width);
+    void normalize(const Norm& norm, Slot from, Slot to, Rounding rounding);
+    void quantize(Slot from, Codes to, int width, Rounding rounding);
     Operation& project(Slot from, Codes in, std::initializer_list<std::pair<const Linear*, Slot>> targets, bool add);
     // x += weight from, or x += norm(weight from)
     void project_and_add(Slot from, Codes in, const Linear& weight, const Norm* norm);

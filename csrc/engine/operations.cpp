@@ -6,7 +6,7 @@
 namespace sw {
 namespace {
 
-constexpr int kPair = kBlock / kPanel;     // panels whose outputs fill a block of the next product
+constexpr int kEvenShares = 16;            // spans a thread, so that one more than the others have does not matter
 constexpr size_t kFeedFloats = 1u << 15;   // 128 KiB, half of them up and half gate
 
 // The row of a token's pair with the one before it (at the start of a text: the number after the last token).
@@ -47,14 +47,14 @@ void normalize(const Operation& op, Pass& pass) {
         float* y = pass.slot(op.to[0]) + (size_t)row * width;
         if (op.norm->bias.empty()) pass.kernels.rms_norm(x, op.norm->weight.data(), width, epsilon, y);
         else pass.kernels.layer_norm(x, op.norm->weight.data(), op.norm->bias.data(), width, epsilon, y);
-        if (op.out != Codes::none) pass.quantize_row(op.out, y, (size_t)row, 0, width);
+        if (op.out != Codes::none) pass.quantize_row(op, y, (size_t)row, 0, width);
     });
 }
 
 void quantize(const Operation& op, Pass& pass) {
     const float* x = pass.slot(op.from);
     const size_t stride = pass.stride(op.from);
-    pass.threads.run((int)pass.rows, [&](int row, int) { pass.quantize_row(op.out, x + (size_t)row * stride, (size_t)row, 0, (size_t)op.width); });
+    pass.threads.run((int)pass.rows, [&](int row, int) { pass.quantize_row(op, x + (size_t)row * stride, (size_t)row, 0, (size_t)op.width); });
 }
 
 void project(const Operation& op, Pass& pass) {
@@ -97,15 +97,14 @@ void select(Pass& pass) {
 }
 
 // Columns of a feed-forward's middle: both products, the activation, and the codes that the next product reads.
-void feed_columns(const Operation& op, Pass& pass, int panel_begin, int panel_end, int thread) {
+void feed_columns(const Operation& op, Pass& pass, int panel_begin, int panel_end, bool keeps, int thread) {
     const LayerSpec& s = pass.model.spec().layers[(size_t)op.layer];
     const LayerWeights& weights = pass.model.weights().layers[(size_t)op.layer];
     const Rows in = pass.rows_of(op.from, op.in);
     const int rows = (int)pass.rows;
     const size_t from = (size_t)panel_begin * kPanel, to = std::min((size_t)panel_end * kPanel, (size_t)s.feedforward_width);
     const size_t columns = to - from, wide = (size_t)(panel_end - panel_begin) * kPanel;
-    // Where only the codes are read again, the numbers themselves stay with the thread.
-    const bool keeps = op.out != Codes::none;
+    // Where only the codes are read again (keeps), the numbers themselves stay with the thread.
     float* const gate = pass.scratch(thread);
     float* const up = keeps ? gate + pass.rows * wide : pass.slot(Slot::up) + from;
     const size_t up_stride = keeps ? wide : pass.stride(Slot::up);
@@ -124,22 +123,30 @@ void feed_columns(const Operation& op, Pass& pass, int panel_begin, int panel_en
     for (int row = 0; row < rows; ++row) {
         float* const x = up + (size_t)row * up_stride;
         if (!together) activate(x, gate + (size_t)row * wide, columns);
-        if (keeps) pass.quantize_row(op.out, x, (size_t)row, from, columns);
+        if (keeps) pass.quantize_row(op, x, (size_t)row, from, columns);
     }
 }
 
 void feed(const Operation& op, Pass& pass) {
     const LayerWeights& weights = pass.model.weights().layers[(size_t)op.layer];
-    const int panels = weights.up.w.panels(), pairs = (panels + kPair - 1) / kPair;
+    const int panels = weights.up.w.panels();
+    // A thread quantises what it makes, if that is whole blocks, or whole spans: unless there are too few to share out evenly.
+    const int span = kSpan / kPanel, block = kBlock / kPanel, threads = pass.threads.count();
+    const bool even = op.rounding != Rounding::spans || threads == 1 || panels >= span * threads * kEvenShares;
+    const int unit = op.rounding == Rounding::spans && even ? span : block, units = (panels + unit - 1) / unit;
     pass.counters.weight_bytes_read += weights.up.w.size_bytes();
     if (pass.model.spec().layers[(size_t)op.layer].gated) pass.counters.weight_bytes_read += weights.gate.w.size_bytes();
     // Of many rows a thread takes so few columns at a time that what is between the products stays in its cache.
-    const int most = std::max(1, std::min(pairs, (int)(kFeedFloats / 2 / (kPair * kPanel * pass.rows))));
-    pass.reserve_scratch(2 * pass.rows * (size_t)most * kPair * kPanel);
-    pass.run_even(pairs, [&](int first, int last, int thread) {
-        for (int pair = first; pair < last; pair += most)
-            feed_columns(op, pass, pair * kPair, std::min(std::min(pair + most, last) * kPair, panels), thread);
+    const int most = std::max(1, std::min(units, (int)(kFeedFloats / 2 / (unit * kPanel * pass.rows))));
+    const bool keeps = even && op.out != Codes::none;
+    pass.reserve_scratch(2 * pass.rows * (size_t)most * unit * kPanel);
+    pass.run_even(units, [&](int first, int last, int thread) {
+        for (int i = first; i < last; i += most) feed_columns(op, pass, i * unit, std::min(std::min(i + most, last) * unit, panels), keeps, thread);
     });
+    if (op.out == Codes::none || keeps) return;
+    const float* const up = pass.slot(Slot::up);
+    const size_t stride = pass.stride(Slot::up), width = (size_t)weights.up.w.rows();
+    pass.threads.run((int)pass.rows, [&](int row, int) { pass.quantize_row(op, up + (size_t)row * stride, (size_t)row, 0, width); });
 }
 
 void pool(const Operation& op, Pass& pass) {

@@ -94,11 +94,12 @@ Rows Pass::rows_of(Slot from, Codes codes) const {
     return out;
 }
 
-void Pass::quantize_row(Codes codes, const float* x, size_t row, size_t begin, size_t count) {
-    const size_t width = (size_t)model.plan().code_widths[(int)codes], block = row * (width / kBlock) + begin / kBlock;
-    const CodeRows& c = codes_[(int)codes];
+void Pass::quantize_row(const Operation& op, const float* x, size_t row, size_t begin, size_t count) {
+    const size_t width = (size_t)model.plan().code_widths[(int)op.out], block = row * (width / kBlock) + begin / kBlock;
+    const CodeRows& c = codes_[(int)op.out];
     if (c.bf16) return kernels.to_tiles(x, count, tile_row(c.bf16, width, row) + begin / kBlock * kTile);
-    kernels.quantize(x, count, c.q + row * width + begin, c.scale + block, c.offset + block, c.half + block);
+    const Quantize quantize = op.rounding == Rounding::spans ? kernels.quantize_spans : kernels.quantize;
+    quantize(x, count, c.q + row * width + begin, c.scale + block, c.offset + block, c.half + block);
 }
 
 void Pass::move_row(Slot which, size_t from, size_t to) {

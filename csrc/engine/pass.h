@@ -51,8 +51,8 @@ public:
     float* slot(Slot slot) const { return slot == Slot::logits ? logits : slots_[(int)slot]; }
     size_t stride(Slot slot) const { return (size_t)model.plan().widths[(int)slot]; }
     Rows rows_of(Slot from, Codes codes) const;
-    // Columns [begin, begin + count) of a row; both divisible by 32.
-    void quantize_row(Codes codes, const float* x, size_t row, size_t begin, size_t count);
+    // Columns [begin, begin + count) of a row, to the codes that `op` fills: whole blocks, or all that is left of whole spans.
+    void quantize_row(const Operation& op, const float* x, size_t row, size_t begin, size_t count);
     void move_row(Slot slot, size_t from, size_t to);
     void move_row(Codes codes, size_t from, size_t to);
 

@@ -8,8 +8,14 @@ namespace sw {
 
 using Kind = Operation::Kind;
 
-bool Compiler::codes_needed(std::initializer_list<const Linear*> readers) {
-    return std::any_of(readers.begin(), readers.end(), [](const Linear* reader) { return reader->w.quantized(); });
+Rounding Compiler::rounding_for(std::initializer_list<const Linear*> readers) {
+    Rounding rounding = Rounding::none;
+    for (const Linear* reader : readers) {
+        if (!reader->w.quantized()) continue;
+        if (in_spans(reader->w.format())) return Rounding::spans;   // whoever wants blocks can read spans
+        rounding = Rounding::blocks;
+    }
+    return rounding;
 }
 
 void Compiler::widen(Slot slot, int width) {
@@ -30,20 +36,22 @@ Operation& Compiler::push(Kind kind, int layer) {
     return plan.operations.back();
 }
 
-void Compiler::normalize(const Norm& norm, Slot from, Slot to, bool codes) {
+void Compiler::normalize(const Norm& norm, Slot from, Slot to, Rounding rounding) {
     Operation& op = push(Kind::norm);
     op.norm = &norm;
     op.from = from;
     op.to[0] = to;
-    op.out = codes ? Codes::first : Codes::none;
+    op.out = rounding == Rounding::none ? Codes::none : Codes::first;
+    op.rounding = rounding;
     widen(to, spec.width);
     widen(op.out, spec.width);
 }
 
-void Compiler::quantize(Slot from, Codes to, int width) {
+void Compiler::quantize(Slot from, Codes to, int width, Rounding rounding) {
     Operation& op = push(Kind::quantize);
     op.from = from;
     op.out = to;
+    op.rounding = rounding;
     op.width = width;
     widen(to, width);
 }
@@ -65,7 +73,7 @@ Operation& Compiler::project(Slot from, Codes in, std::initializer_list<std::pai
 void Compiler::project_and_add(Slot from, Codes in, const Linear& weight, const Norm* norm) {
     project(from, in, {{&weight, norm ? Slot::h : Slot::x}}, norm == nullptr);
     if (norm == nullptr) return;
-    normalize(*norm, Slot::h, Slot::h, false);
+    normalize(*norm, Slot::h, Slot::h, Rounding::none);
     Operation& op = push(Kind::add);
     op.from = Slot::h;
     op.to[0] = Slot::x;
@@ -74,18 +82,19 @@ void Compiler::project_and_add(Slot from, Codes in, const Linear& weight, const 
 void Compiler::layer(int index, bool last) {
     const LayerSpec& s = spec.layers[index];
     const LayerWeights& w = weights.layers[index];
-    const bool feed_codes = s.gated ? codes_needed({&w.gate, &w.up}) : codes_needed({&w.up});
+    const Rounding fed = s.gated ? rounding_for({&w.gate, &w.up}) : rounding_for({&w.up});
     const Slot in = layer_input();
     kMixers[s.mixer]->compile(*this, index, last);
     const Codes mixed = w.output.w.quantized() ? Codes::second : Codes::none;
     project_and_add(Slot::mixed, mixed, w.output, s.post_norms ? &w.mixer_post_norm : nullptr);
     // What the post-norm hands on is read by the feed-forward; the second one by the next layer.
-    if (spec.post_norm) normalize(w.mixer_norm, Slot::x, Slot::x, feed_codes);
-    else normalize(w.feedforward_norm, Slot::x, Slot::h, feed_codes);
+    if (spec.post_norm) normalize(w.mixer_norm, Slot::x, Slot::x, fed);
+    else normalize(w.feedforward_norm, Slot::x, Slot::h, fed);
     Operation& feed = push(Kind::feed, index);
     feed.from = in;
-    feed.in = feed_codes ? Codes::first : Codes::none;
+    feed.in = fed == Rounding::none ? Codes::none : Codes::first;
     feed.out = w.down.w.quantized() ? Codes::second : Codes::none;
+    feed.rounding = rounding_for({&w.down});
     feed.activation = s.activation;
     widen(Slot::up, s.feedforward_width);
     if (s.gated) widen(Slot::gate, s.feedforward_width);
@@ -94,8 +103,8 @@ void Compiler::layer(int index, bool last) {
     widen(out, s.feedforward_width);
     project_and_add(Slot::up, out, w.down, s.post_norms ? &w.feedforward_post_norm : nullptr);
     if (spec.post_norm) {
-        const bool next = !last && codes_needed({&weights.layers[index + 1].q, &weights.layers[index + 1].k, &weights.layers[index + 1].v});
-        normalize(w.feedforward_norm, Slot::x, Slot::x, next);
+        const LayerWeights* next = last ? nullptr : &weights.layers[index + 1];
+        normalize(w.feedforward_norm, Slot::x, Slot::x, next ? rounding_for({&next->q, &next->k, &next->v}) : Rounding::none);
     }
 }
 
@@ -104,7 +113,7 @@ void Compiler::head() {
     const bool pool_first = spec.averages() && spec.pooling == Pooling::mean_before_norm;
     if (pool_first) from = pool(from);
     if (!spec.post_norm) {
-        normalize(weights.final_norm, from, Slot::h, false);
+        normalize(weights.final_norm, from, Slot::h, Rounding::none);
         from = Slot::h;
     }
     if (spec.averages() && !pool_first) from = pool(from);
@@ -132,7 +141,7 @@ Slot Compiler::pool(Slot from) {
 
 Slot Compiler::dense(const Linear& weight, Slot from, Slot to, bool is_head) {
     const Codes codes = weight.w.quantized() ? Codes::first : Codes::none;
-    if (codes != Codes::none) quantize(from, codes, weight.w.cols());
+    if (codes != Codes::none) quantize(from, codes, weight.w.cols(), rounding_for({&weight}));
     project(from, codes, {{&weight, to}}, false).head = is_head;
     return to;
 }
@@ -146,8 +155,8 @@ Plan Plan::compile(const ModelSpec& spec, const Weights& weights) {
     if (spec.bigrams) compiler.widen(Slot::h, spec.width);
     if (spec.embedding_norm) {
         const LayerWeights& first = weights.layers[0];
-        const bool codes = spec.post_norm && Compiler::codes_needed({&first.q, &first.k, &first.v});
-        compiler.normalize(weights.embedding_norm, Slot::x, Slot::x, codes);
+        const Rounding rounding = spec.post_norm ? Compiler::rounding_for({&first.q, &first.k, &first.v}) : Rounding::none;
+        compiler.normalize(weights.embedding_norm, Slot::x, Slot::x, rounding);
     }
     for (size_t i = 0; i < spec.layers.size(); ++i) compiler.layer((int)i, i + 1 == spec.layers.size());
     compiler.head();

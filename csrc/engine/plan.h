@@ -45,12 +45,14 @@ struct Weights {
     static Weights load(const File& file, const ModelSpec& spec, bool in_place);
 
 private:
-    void pack(const File& file);
+    void pack(const File& file, bool in_place);
 };
 
 // Buffers of a pass, all (rows, widest use) float32, and two for quantised rows.
 enum class Slot { x, h, q, k, v, mixed, up, gate, pooled, dense, logits, count };
 enum class Codes { none, first, second, count };
+// How rows become codes, as the weights want it that read them: with a scale for every block, or for every span.
+enum class Rounding { none, blocks, spans };
 
 struct Operation {
     enum class Kind {
@@ -76,6 +78,7 @@ struct Operation {
     bool add = false;
     const Norm* norm = nullptr;
     Codes in = Codes::none, out = Codes::none;
+    Rounding rounding = Rounding::none;   // of what goes to `out`
     Activation activation = Activation::tanh;
     int width = 0;       // quantize: codes of a row
     float cap = 0;       // softcap

@@ -65,6 +65,7 @@ struct ModelSpec {
     std::string prompt_begin, prompt_end;
     bool prompt_lowercase = false;
     bool own = false;         // read from smallwright.model
+    bool spans = false;       // scales of Q4_0 and Q8_0 rows agree in spans: smallwright.scale_span
 
     // Throws Error kinds "missing_key", "wrong_type", "bad_json", "bad_model", "unsupported_architecture", "missing_tensor".
     static ModelSpec read(const File& file);

@@ -1,5 +1,6 @@
 // Every tensor that the description demands, checked and packed.
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 
 #include "engine/mixer.h"
@@ -44,7 +45,7 @@ Norm Loader::norm(const std::string& name) const {
 Linear Loader::linear(const std::string& name, uint64_t rows, uint64_t cols, bool bias) const {
     const Tensor& tensor = expect(name + ".weight", cols, rows);
     Linear linear;
-    linear.w = PackedMatrix(tensor);
+    linear.w = PackedMatrix(tensor, spec.spans);
     if (bias) linear.bias = vector(name + ".bias", rows);
     out.parameters += rows * cols;
     return linear;
@@ -115,17 +116,27 @@ Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place) {
         weights.table = &table;
         weights.parameters += (uint64_t)spec.vocabulary * spec.width;
     }
-    if (!in_place) weights.pack(file);
+    weights.pack(file, in_place);
     return weights;
 }
 
-void Weights::pack(const File& file) {
+void Weights::pack(const File& file, bool in_place) {
+    const auto refuse = [](const PackedMatrix& matrix) {
+        throw Error("bad_scales", "in a file with the key smallwright.scale_span the scales of every 128 inputs of a Q8_0 row must be equal, and those "
+                                  "of a Q4_0 row at most 15 times one power of two, whole times. They are not in tensor " +
+                                      std::string(matrix.tensor().name) + ". Make the package again.");
+    };
     std::vector<PackedMatrix*> matrices;
     for (LayerWeights& w : layers)
         for (Linear* linear : {&w.q, &w.k, &w.v, &w.output, &w.gate, &w.up, &w.down})
             if (linear->w.rows()) matrices.push_back(&linear->w);
     for (Linear* linear : {&pooler, &head})
         if (linear->w.rows()) matrices.push_back(&linear->w);
+    if (in_place) {
+        for (const PackedMatrix* matrix : matrices)
+            if (!matrix->scales_agree()) refuse(*matrix);
+        return;
+    }
     size_t size_bytes = 0;
     for (const PackedMatrix* matrix : matrices) size_bytes += matrix->size_bytes();
     panels = Buffer(size_bytes);
@@ -143,9 +154,11 @@ void Weights::pack(const File& file) {
     for (PackedMatrix* matrix : matrices) {
         constexpr int kPanelsOfTask = 8;
         const int tasks = (matrix->panels() + kPanelsOfTask - 1) / kPanelsOfTask;
+        std::atomic<bool> agree{true};
         threads.run(tasks, [&](int task, int) {
-            matrix->pack(task * kPanelsOfTask, std::min((task + 1) * kPanelsOfTask, matrix->panels()));
+            if (!matrix->pack(task * kPanelsOfTask, std::min((task + 1) * kPanelsOfTask, matrix->panels()))) agree = false;
         });
+        if (!agree) refuse(*matrix);
         file.release(matrix->tensor());
     }
 }

@@ -61,7 +61,7 @@ void try_product(const sw::Kernels& kernels, sw::Type type, size_t n, size_t col
     sw::PackedMatrix in_place(tensor), packed(tensor);
     const Guarded panels(packed.size_bytes());
     packed.place(panels.as<uint8_t>());
-    packed.pack(0, packed.panels());
+    (void)packed.pack(0, packed.panels());
     // The contract of Rows: what is quantised may be read up to the next multiple of 16 rows, and no further.
     const size_t readable = (n + 15) / 16 * 16, blocks = cols / sw::kBlock;
     const Guarded q(readable * cols), scale(readable * blocks * 4), offset(readable * blocks * 4), half(readable * blocks * 4);

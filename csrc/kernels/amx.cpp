@@ -86,20 +86,6 @@ inline void add_minimum(const float* sum, __m512 minimum, const float* x_scale, 
     }
 }
 
-inline void write(const __m512 (&acc)[kRows], int count, int row, int rows, int t0, const Output& out) {
-    const int left = rows - row;
-    const __mmask16 mask = left >= kPanel ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
-    const __m512 bias = out.bias ? _mm512_maskz_loadu_ps(mask, out.bias + row) : _mm512_setzero_ps();
-#pragma GCC unroll 16
-    for (int t = 0; t < kRows; ++t) {
-        if (t >= count) return;
-        __m512 value = out.bias ? _mm512_add_ps(acc[t], bias) : acc[t];
-        float* y = out.y + (size_t)(t0 + t) * out.stride + row;
-        if (out.add) value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), value);
-        _mm512_mask_storeu_ps(y, mask, value);
-    }
-}
-
 // A panel, unpacked in `codes`, times all rows. The parts of all tiles of rows are one sequence: while a tile's last
 // parts are summed, the next tile's first are asked for.
 template <Format F>
@@ -181,7 +167,10 @@ constexpr Products all_products() {
     return Products{{[](const Matrix& w, const Rows& x, int n, const Output& out, int b, int e) { products_avx512.of[0](w, x, n, out, b, e); },
                      [](const Matrix& w, const Rows& x, int n, const Output& out, int b, int e) { products_avx512.of[1](w, x, n, out, b, e); },
                      [](const Matrix& w, const Rows& x, int n, const Output& out, int b, int e) { products_avx512.of[2](w, x, n, out, b, e); },
-                     product<Format::q8>, product<Format::q8_min>, product<Format::q8_half>, product<Format::q4>, product<Format::q4_min>}};
+                     product<Format::q8>, product<Format::q8_min>, product<Format::q8_half>,
+                     [](const Matrix& w, const Rows& x, int n, const Output& out, int b, int e) { product_amx_q8_span(w, x, n, out, b, e); },
+                     product<Format::q4>, product<Format::q4_min>,
+                     [](const Matrix& w, const Rows& x, int n, const Output& out, int b, int e) { product_amx_q4_span(w, x, n, out, b, e); }}};
 }
 
 }  // namespace

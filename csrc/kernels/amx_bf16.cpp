@@ -10,7 +10,6 @@ namespace sw {
 namespace {
 
 constexpr size_t kTile = (size_t)kRows * kBlock;      // numbers of a tile of activations, or of weights
-constexpr size_t kSums = (size_t)kRows * kPanel;      // and of results
 
 // Tiles 0 to 3: sums; 4 and 5: activations; 6 and 7: weights.
 void configure() {
@@ -30,9 +29,8 @@ public:
 
     void make(size_t block, uint16_t* to) const {
         const uint8_t* const codes = panel_.codes + block * panel_.block_bytes;
-        const uint16_t* const scales = panel_.scales + block * kPanel * panel_.scales_of_one;
-        const Factors first(scales, panel_.minimums + block * kPanel);
-        const Factors second = panel_.scales_of_one == 1 ? first : Factors(scales + kPanel, nullptr);
+        const Factors first(scale_of(block, 0), has_minimum(F) ? from_half_lanes(panel_.minimums + block * kPanel) : _mm512_setzero_ps());
+        const Factors second = panel_.scales_of_one == 1 ? first : Factors(scale_of(block, 1), _mm512_setzero_ps());
         if (code_bits(F) == 8) {
             for (int g = 0; g < 8; ++g) put(_mm512_loadu_si512(codes + g * 64), g < 4 ? first : second, to + g * 64);
             return;
@@ -46,21 +44,33 @@ public:
     }
 
 private:
-    // A code is made a float by putting its byte into one: 32768 + byte. Scales are f16, so that what is too much times
-    // the scale is exact, and their difference is rounded once.
-    static constexpr float kBias = 32768.0f + (code_bits(F) == 8 ? 128.0f : F == Format::q4 ? 8.0f : 0.0f);
+    // A code is made a float by putting its byte into one: 32768 + byte. Scales are f16 (a share times a power of two is), so
+    // that what is too much times the scale is exact, and their difference is rounded once.
+    static constexpr float kBias = 32768.0f + (code_bits(F) == 8 ? 128.0f : F == Format::q4_min ? 0.0f : 8.0f);
+
+    static __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)x)); }
+
+    // Of the 16 rows' block, or of half of it.
+    __m512 scale_of(size_t block, int half) const {
+        if (!in_spans(F)) return from_half_lanes(panel_.scales + (block * panel_.scales_of_one + half) * kPanel);
+        const size_t span = block / kSpanBlocks;
+        const __m512 scale = from_half_lanes(panel_.scales + span * kPanel);
+        if (F == Format::q8_span) return scale;
+        const int up = 24 - 8 * (int)(block % kSpanBlocks);
+        const __m512i shares = _mm512_sll_epi32(_mm512_loadu_si512(panel_.shares + span * 64), _mm_cvtsi32_si128(up));
+        return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_srai_epi32(shares, 24)), scale);
+    }
 
     // Of rows 0 to 7 and of rows 8 to 15, each twice.
     struct Factors {
         __m512 scale[2], shift[2], minimum[2];
-        Factors(const uint16_t* scales, const uint16_t* minimums) {
+        Factors(__m512 scales, __m512 minimums) {
             spread(scales, scale);
             for (int i = 0; i < 2; ++i) shift[i] = _mm512_mul_ps(scale[i], _mm512_set1_ps(-kBias));
-            if (has_minimum(F)) spread(minimums, minimum);
+            spread(minimums, minimum);
         }
-        static void spread(const uint16_t* halves, __m512 (&to)[2]) {
+        static void spread(__m512 all, __m512 (&to)[2]) {
             const __m512i low = _mm512_setr_epi32(0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7);
-            const __m512 all = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)halves));
             to[0] = _mm512_permutexvar_ps(low, all);
             to[1] = _mm512_permutexvar_ps(_mm512_add_epi32(low, _mm512_set1_epi32(8)), all);
         }
@@ -99,7 +109,8 @@ public:
         const int count = rows_ - first < kRows ? rows_ - first : kRows;
         float* y = out_.y + (size_t)first * out_.stride + row;
         for (int t = 0; t < count; ++t, y += out_.stride) {
-            __m512 value = _mm512_add_ps(_mm512_load_ps(sums + (size_t)t * kPanel), bias);
+            __m512 value = _mm512_load_ps(sums + (size_t)t * kPanel);
+            if (out_.bias) value = _mm512_add_ps(value, bias);
             if (out_.add) value = _mm512_add_ps(_mm512_maskz_loadu_ps(mask, y), value);
             _mm512_mask_storeu_ps(y, mask, value);
         }
@@ -195,7 +206,7 @@ void to_tiles(const float* x, size_t n, uint16_t* tile) {
 
 extern const Products products_amx_bf16;
 const Products products_amx_bf16 = {{nullptr, nullptr, nullptr, product<Format::q8>, product<Format::q8_min>, product<Format::q8_half>,
-                                     product<Format::q4>, product<Format::q4_min>}};
+                                     product<Format::q8_span>, product<Format::q4>, product<Format::q4_min>, product<Format::q4_span>}};
 extern const ToTiles to_tiles_amx;
 const ToTiles to_tiles_amx = to_tiles;
 

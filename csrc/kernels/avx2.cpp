@@ -184,13 +184,57 @@ void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, i
     for (int t = 0; t < T; ++t) write(acc[t][0], acc[t][1], p0 * kPanel, w.rows, t0 + t, out);
 }
 
+// Spans: sums of whole numbers, scaled once a span.
+template <Format F, int T>
+void tile_spans(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
+    constexpr size_t block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
+    const size_t blocks = (size_t)w.cols / kBlock, spans = spans_of((size_t)w.cols), x_blocks = x.q_stride / kBlock;
+    const uint8_t* panel = w.data + (size_t)p0 * w.panel_stride;
+    const uint16_t* scales = (const uint16_t*)(panel + w.scales_at);
+    const uint8_t* shares = (const uint8_t*)(scales + spans * kPanel);
+    const int8_t* q = x.q + (size_t)t0 * x.q_stride;
+    const float* x_scale = x.scale + (size_t)t0 * x_blocks;
+    const int32_t* x_offset = x.offset + (size_t)t0 * x_blocks;
+    __m256 acc[T][2];
+    for (int t = 0; t < T; ++t) acc[t][0] = acc[t][1] = _mm256_setzero_ps();
+    for (size_t s = 0; s < spans; ++s) {
+        const size_t begin = s * kSpanBlocks, end = blocks - begin < kSpanBlocks ? blocks : begin + kSpanBlocks;
+        __m256i sum[T][2];
+        for (int t = 0; t < T; ++t) sum[t][0] = sum[t][1] = _mm256_setzero_si256();
+        for (size_t b = begin; b < end; ++b) {
+            const uint8_t* block = panel + b * block_bytes;
+            if (T == 1)
+                for (size_t line = 0; line < block_bytes; line += 64) _mm_prefetch((const char*)block + 1024 + line, _MM_HINT_T0);
+            __m256i dot[T][2];
+            if (code_bits(F) == 8) dot_bytes<T>(block, q + b * kBlock, x.q_stride, 0, 8, dot);
+            else dot_nibbles<T>(block, q + b * kBlock, x.q_stride, dot);
+            const __m128i up = _mm_cvtsi32_si128(24 - 8 * (int)(b - begin));
+            for (int h = 0; h < 2; ++h) {
+                __m256i share = _mm256_setzero_si256();
+                if (F == Format::q4_span) {   // as a 16-bit number with zeros above it: a block's dot has at most 16 bits too
+                    const __m256i all = _mm256_loadu_si256((const __m256i*)(shares + s * kPanel * kSpanBlocks + h * 32));
+                    share = _mm256_srli_epi32(_mm256_srai_epi32(_mm256_sll_epi32(all, up), 8), 16);
+                }
+                for (int t = 0; t < T; ++t) {
+                    __m256i whole = dot[t][h];
+                    if (F == Format::q4_span) whole = _mm256_madd_epi16(_mm256_add_epi32(whole, _mm256_set1_epi32(x_offset[t * x_blocks + b])), share);
+                    sum[t][h] = _mm256_add_epi32(sum[t][h], whole);
+                }
+            }
+        }
+        accumulate<T>(scales + s * kPanel, x_scale + begin, x_blocks, acc, [&](int t, int h) { return _mm256_cvtepi32_ps(sum[t][h]); });
+    }
+    for (int t = 0; t < T; ++t) write(acc[t][0], acc[t][1], p0 * kPanel, w.rows, t0 + t, out);
+}
+
 // One panel of quantised weights fills the registers.
 struct Tiles {
     static constexpr int tokens(Format f) { return is_quantized(f) ? 3 : 5; }
     static constexpr int panels(Format f, int count) { return is_quantized(f) || count > 2 ? 1 : 3; }
     template <Format F, int P, int T>
     static void tile(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-        if constexpr (is_quantized(F)) tile_quantized<F, T>(w, x, t0, out, p0);
+        if constexpr (in_spans(F)) tile_spans<F, T>(w, x, t0, out, p0);
+        else if constexpr (is_quantized(F)) tile_quantized<F, T>(w, x, t0, out, p0);
         else tile_float<F, P, T>(w, x, t0, out, p0);
     }
 };

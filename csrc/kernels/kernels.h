@@ -12,26 +12,35 @@ namespace sw {
 
 constexpr int kPanel = 16;   // output rows that are interleaved in one panel
 constexpr int kBlock = 32;   // inputs that share one scale
+constexpr int kSpan = 128;   // inputs whose products are summed as whole numbers, where the format says so
+constexpr int kSpanBlocks = kSpan / kBlock;
 
 // What a packed matrix holds; every type of file becomes one of these (pack.h).
 //   q8       byte codes, a scale a block            q4       nibble codes, a scale a block
 //   q8_min   the same and a minimum a block         q4_min   the same and a minimum a block
 //   q8_half  byte codes, a scale for each 16 inputs
-enum class Format : uint8_t { f32, f16, bf16, q8, q8_min, q8_half, q4, q4_min };
-constexpr int kFormats = 8;
+//   q8_span  byte codes, a scale a span             q4_span  nibble codes, a share a block and a scale a span
+// A share is a whole number from -15 to 15, so that code * share fits a byte and a span's dot is exact in 32 bits: it is
+// scaled once. The rows that meet such weights have one scale a span too (quantize_spans).
+enum class Format : uint8_t { f32, f16, bf16, q8, q8_min, q8_half, q8_span, q4, q4_min, q4_span };
+constexpr int kFormats = 10;
 
 constexpr bool is_quantized(Format f) { return f >= Format::q8; }
+constexpr bool in_spans(Format f) { return f == Format::q8_span || f == Format::q4_span; }
 constexpr bool has_minimum(Format f) { return f == Format::q8_min || f == Format::q4_min; }
 constexpr int code_bits(Format f) { return f >= Format::q4 ? 4 : 8; }
 constexpr int scales_of_block(Format f) { return f == Format::q8_half ? 2 : 1; }
+constexpr size_t spans_of(size_t cols) { return (cols + kSpan - 1) / kSpan; }   // the last one may have fewer inputs
 
 // A packed (rows, cols) matrix: panels of 16 rows, the last one padded with zeros. Panel p begins at
 // data + p * panel_stride; within it, with r the row in the panel:
 //   f32, f16, bf16  [cols][16]                  value of row r at [k][r]
-//   q8...           [cols / 32][8][16][4]       code + 128 of inputs 4 g .. 4 g + 3 at [block][g][r]
-//   q4              [cols / 32][4][16][4]       code + 8 of group g in the low, of group g + 4 in the high nibble
+//   q8...           [cols / 32][8][16][4]       code + 128 of inputs 4 g .. 4 g + 3 at [block][g][r]; in spans an even
+//                                               number of blocks, the last one filled up with zero bytes
+//   q4, q4_span     [cols / 32][4][16][4]       code + 8 of group g in the low, of group g + 4 in the high nibble
 //   q4_min          the same with the code itself, 0 to 15
-// and at scales_at of the panel f16 scales [cols / 32][16] (q8_half: [cols / 32][2][16]), then f16 minimums.
+// and at scales_at of the panel f16 scales [cols / 32][16] (q8_half: [cols / 32][2][16]), then f16 minimums. With spans:
+// f16 scales [spans][16], then (q4_span) shares [spans][16][4], a signed byte for each block of the span.
 struct Matrix {
     const uint8_t* data = nullptr;
     size_t panel_stride = 0;   // bytes
@@ -41,8 +50,9 @@ struct Matrix {
 };
 
 // n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride, with scale, offset and half at
-// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16. What is quantised
-// may be read (not used) up to the next multiple of 16 rows. Where it is rounded to bf16 instead, it lies in tiles of 16
+// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16. The blocks of a span
+// have one scale where weights in spans read them. What is quantised
+// may be read (not used) up to the next multiple of 16 rows, and 32 codes beyond a row. Where it is rounded to bf16 instead, it lies in tiles of 16
 // rows by 32 inputs: input k of row t is bf16[((t / 16) * (q_stride / 32) + k / 32) * 512 + t % 16 * 32 + k % 32].
 struct Rows {
     const float* f32 = nullptr;
@@ -64,6 +74,7 @@ struct Output {
 };
 
 using Product = void (*)(const Matrix& w, const Rows& x, int n, const Output& out, int panel_begin, int panel_end);
+using Quantize = void (*)(const float* x, size_t k, int8_t* q, float* scale, int32_t* offset, int32_t* half);
 using Elementwise = void (*)(float* x, size_t n);
 using ToTiles = void (*)(const float* x, size_t n, uint16_t* tile);
 
@@ -80,7 +91,8 @@ struct Kernels {
     Products products;
     // k values to codes in [-127, 127] by blocks of 32: scale = max|x| / 127, ties to even. A block with a NaN or an
     // infinity gets a scale that is not finite, so that it reaches the logits.
-    void (*quantize)(const float* x, size_t k, int8_t* q, float* scale, int32_t* offset, int32_t* half);
+    Quantize quantize;
+    Quantize quantize_spans;   // the same with one scale for every span of blocks, which each of its blocks is given
     Elementwise activate[kActivations];
     Elementwise exp;
     void (*multiply)(float* y, const float* x, size_t n);   // y *= x

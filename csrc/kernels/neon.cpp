@@ -69,6 +69,8 @@ void tile_float(const Matrix& w, const Rows& x, int t0, const Output& out, int p
         for (int t = 0; t < T; ++t) write(acc[p][t], (p0 + p) * kPanel, w.rows, t0 + t, out);
 }
 
+constexpr size_t kStreamAhead = 2048;   // bytes of prefetching: what memory delivers in the time of its latency
+
 // 16 codes of every activation row: one lane for each group of 4 inputs.
 template <int T>
 inline void load_inputs(const int8_t* q, size_t q_stride, int8x16_t (&in)[T]) {
@@ -122,7 +124,6 @@ inline void dot_nibbles(const uint8_t* block, const int8_t* q, size_t q_stride, 
 template <Format F, int T>
 void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
     constexpr size_t block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
-    constexpr size_t kAhead = 2048;   // bytes of prefetching: what memory delivers in the time of its latency
     const size_t blocks = (size_t)w.cols / kBlock, x_blocks = x.q_stride / kBlock;
     const uint8_t* panel = w.data + (size_t)p0 * w.panel_stride;
     const uint16_t* scales = (const uint16_t*)(panel + w.scales_at);
@@ -143,7 +144,7 @@ void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, i
         const uint8_t* block = panel + b * block_bytes;
         const int8_t* qb = q + b * kBlock;
         if (T == 1)
-            for (size_t line = 0; line < block_bytes; line += 64) __builtin_prefetch(block + kAhead + line);
+            for (size_t line = 0; line < block_bytes; line += 64) __builtin_prefetch(block + kStreamAhead + line);
         start(b);
         if (code_bits(F) == 4) {
             dot_nibbles<T>(block, qb, x.q_stride, dot);
@@ -164,13 +165,56 @@ void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, i
     for (int t = 0; t < T; ++t) write(acc[t], p0 * kPanel, w.rows, t0 + t, out);
 }
 
+// Spans: sums of whole numbers, scaled once a span.
+template <Format F, int T>
+void tile_spans(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
+    constexpr size_t block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
+    const size_t blocks = (size_t)w.cols / kBlock, spans = spans_of((size_t)w.cols), x_blocks = x.q_stride / kBlock;
+    const uint8_t* panel = w.data + (size_t)p0 * w.panel_stride;
+    const uint16_t* scales = (const uint16_t*)(panel + w.scales_at);
+    const int8_t* shares = (const int8_t*)(scales + spans * kPanel);
+    const int8_t* q = x.q + (size_t)t0 * x.q_stride;
+    const float* x_scale = x.scale + (size_t)t0 * x_blocks;
+    const int32_t* x_offset = x.offset + (size_t)t0 * x_blocks;
+    float32x4_t acc[T][kParts];
+    for (int t = 0; t < T; ++t)
+        for (int r = 0; r < kParts; ++r) acc[t][r] = vdupq_n_f32(0.0f);
+    for (size_t s = 0; s < spans; ++s) {
+        const size_t begin = s * kSpanBlocks, end = blocks - begin < kSpanBlocks ? blocks : begin + kSpanBlocks;
+        int32x4_t sum[T][kParts];
+        for (int t = 0; t < T; ++t)
+            for (int r = 0; r < kParts; ++r) sum[t][r] = vdupq_n_s32(0);
+        for (size_t b = begin; b < end; ++b) {
+            const uint8_t* block = panel + b * block_bytes;
+            const int8_t* qb = q + b * kBlock;
+            for (size_t line = 0; line < block_bytes; line += 64) __builtin_prefetch(block + kStreamAhead + line);
+            if (code_bits(F) == 8) {
+                dot_bytes<T>(block, qb, x.q_stride, sum);
+                dot_bytes<T>(block + block_bytes / 2, qb + kBlock / 2, x.q_stride, sum);
+                continue;
+            }
+            int32x4_t dot[T][kParts];
+            for (int t = 0; t < T; ++t)
+                for (int r = 0; r < kParts; ++r) dot[t][r] = vdupq_n_s32(x_offset[t * x_blocks + b]);
+            dot_nibbles<T>(block, qb, x.q_stride, dot);
+            for (int r = 0; r < kParts; ++r) {
+                const int32x4_t share = share_of_block(shares + s * kPanel * kSpanBlocks, r, (int)(b - begin));
+                for (int t = 0; t < T; ++t) sum[t][r] = vmlaq_s32(sum[t][r], dot[t][r], share);
+            }
+        }
+        accumulate<T>(scales + s * kPanel, x_scale + begin, x_blocks, acc, [&](int t, int r) { return vcvtq_f32_s32(sum[t][r]); });
+    }
+    for (int t = 0; t < T; ++t) write(acc[t], p0 * kPanel, w.rows, t0 + t, out);
+}
+
 // 32 registers: the dots of 4 tokens, a panel's codes and the inputs fill them, and floats of 6 tokens or of 4 panels.
 struct Tiles {
     static constexpr int tokens(Format f) { return is_quantized(f) ? 4 : 6; }
     static constexpr int panels(Format f, int count) { return is_quantized(f) || count > 3 ? 1 : count > 1 ? 2 : 4; }
     template <Format F, int P, int T>
     static void tile(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-        if constexpr (is_quantized(F)) tile_quantized<F, T>(w, x, t0, out, p0);
+        if constexpr (in_spans(F)) tile_spans<F, T>(w, x, t0, out, p0);
+        else if constexpr (is_quantized(F)) tile_quantized<F, T>(w, x, t0, out, p0);
         else tile_float<F, P, T>(w, x, t0, out, p0);
     }
 };
@@ -192,6 +236,7 @@ extern const Kernels kernels_neon_i8mm;
 const Kernels kernels_neon_i8mm =
     make_table("neon_i8mm", Products{{product<Tiles, Format::f32>, product<Tiles, Format::f16>, product<Tiles, Format::bf16>,
                                       one_or_more<Format::q8>, one_or_more<Format::q8_min>, one_or_more<Format::q8_half>,
-                                      one_or_more<Format::q4>, one_or_more<Format::q4_min>}});
+                                      one_or_more<Format::q8_span>, one_or_more<Format::q4>, one_or_more<Format::q4_min>,
+                                      one_or_more<Format::q4_span>}});
 
 }  // namespace sw

@@ -117,13 +117,63 @@ void tile_quantized(const Matrix& w, const Rows& x, int t0, const Output& out, i
     for (int t = 0; t < T; ++t) write(acc[t], p0 * kPanel, w.rows, t0 + t, out);
 }
 
+// Spans: sums of whole numbers, scaled once a span.
+template <Format F, int T>
+void tile_spans(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
+    constexpr size_t block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8;
+    constexpr bool bytes = code_bits(F) == 8;
+    const size_t blocks = (size_t)w.cols / kBlock, spans = spans_of((size_t)w.cols), x_blocks = x.q_stride / kBlock;
+    const uint8_t* panel = w.data + (size_t)p0 * w.panel_stride;
+    const uint16_t* scales = (const uint16_t*)(panel + w.scales_at);
+    const int8_t* shares = (const int8_t*)(scales + spans * kPanel);
+    const int8_t* q = x.q + (size_t)t0 * x.q_stride;
+    const float* x_scale = x.scale + (size_t)t0 * x_blocks;
+    const int32_t* x_offset = x.offset + (size_t)t0 * x_blocks;
+    float32x4_t acc[T][kParts];
+    int32x4_t dot[(T + 1) / 2][kPairs], sum[(T + 1) / 2][kPairs];
+    for (int t = 0; t < T; ++t)
+        for (int r = 0; r < kParts; ++r) acc[t][r] = vdupq_n_f32(0.0f);
+    for (size_t s = 0; s < spans; ++s) {
+        const size_t begin = s * kSpanBlocks, end = blocks - begin < kSpanBlocks ? blocks : begin + kSpanBlocks;
+        for (int pair = 0; pair < (T + 1) / 2; ++pair)
+            for (int i = 0; i < kPairs; ++i) sum[pair][i] = vdupq_n_s32(0);
+        for (size_t b = begin; b < end; ++b) {
+            const uint8_t* block = panel + b * block_bytes;
+            const int8_t* qb = q + b * kBlock;
+            for (int t = 0; t < T; t += 2) {
+                const int32_t both[2] = {x_offset[t * x_blocks + b], t + 1 < T ? x_offset[(t + 1) * x_blocks + b] : 0};
+                const int32x2_t middle = bytes ? vshl_n_s32(vld1_s32(both), 4) : vld1_s32(both);
+                for (int i = 0; i < kPairs; ++i) dot[t / 2][i] = vcombine_s32(middle, middle);
+            }
+            if (bytes) {
+                dot_bytes<T>(block, qb, x.q_stride, dot);
+                dot_bytes<T>(block + block_bytes / 2, qb + kBlock / 2, x.q_stride, dot);
+            } else {
+                dot_nibbles<T>(block, qb, x.q_stride, dot);
+            }
+            for (int r = 0; r < kParts; ++r) {
+                int32x4_t share = vdupq_n_s32(1);
+                if (!bytes) share = share_of_block(shares + s * kPanel * kSpanBlocks, r, (int)(b - begin));
+                const int32x4_t first = vzip1q_s32(share, share), second = vzip2q_s32(share, share);   // each row's for both tokens
+                for (int pair = 0; pair < (T + 1) / 2; ++pair) {
+                    sum[pair][2 * r] = vmlaq_s32(sum[pair][2 * r], dot[pair][2 * r], first);
+                    sum[pair][2 * r + 1] = vmlaq_s32(sum[pair][2 * r + 1], dot[pair][2 * r + 1], second);
+                }
+            }
+        }
+        accumulate<T>(scales + s * kPanel, x_scale + begin, x_blocks, acc, [&](int t, int r) { return take<T>(sum, t, r); });
+    }
+    for (int t = 0; t < T; ++t) write(acc[t], p0 * kPanel, w.rows, t0 + t, out);
+}
+
 // The sums of 6 tokens take 24 of the 32 registers.
 struct Tiles {
     static constexpr int tokens(Format) { return 6; }
     static constexpr int panels(Format, int) { return 1; }
     template <Format F, int P, int T>
     static void tile(const Matrix& w, const Rows& x, int t0, const Output& out, int p0) {
-        tile_quantized<F, T>(w, x, t0, out, p0);
+        if constexpr (in_spans(F)) tile_spans<F, T>(w, x, t0, out, p0);
+        else tile_quantized<F, T>(w, x, t0, out, p0);
     }
 };
 
@@ -133,6 +183,7 @@ struct Tiles {
 
 extern const Products products_i8mm;
 const Products products_i8mm = Products{{nullptr, nullptr, nullptr, product<Tiles, Format::q8>, product<Tiles, Format::q8_min>,
-                                         product<Tiles, Format::q8_half>, product<Tiles, Format::q4>, product<Tiles, Format::q4_min>}};
+                                         product<Tiles, Format::q8_half>, product<Tiles, Format::q8_span>, product<Tiles, Format::q4>,
+                                         product<Tiles, Format::q4_min>, product<Tiles, Format::q4_span>}};
 
 }  // namespace sw

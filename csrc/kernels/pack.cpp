@@ -1,5 +1,6 @@
 #include "kernels/pack.h"
 
+#include <cmath>
 #include <cstring>
 #include <string>
 
@@ -9,25 +10,34 @@
 namespace sw {
 namespace {
 
-// Where block b of row r (in the panel) goes: its codes, its scales and its minimum.
+// Where block b of row r (in the panel) goes: its codes, its scales, and its minimum or share.
 struct Place {
     uint8_t* codes;
     uint16_t* scales;
     uint16_t* minimum;
+    int8_t* share;
 };
 
 struct PanelLayout {
     Format format;
-    size_t blocks;
+    size_t cols;
+    size_t blocks() const { return cols / kBlock; }
     size_t block_bytes() const { return (size_t)kPanel * kBlock * code_bits(format) / 8; }
+    size_t scales_at() const { return (format == Format::q8_span ? (blocks() + 1) / 2 * 2 : blocks()) * block_bytes(); }
     size_t size_bytes() const {
-        const size_t halves = blocks * kPanel * (scales_of_block(format) + (has_minimum(format) ? 1 : 0));
-        return (blocks * block_bytes() + halves * sizeof(uint16_t) + 63) / 64 * 64;
+        const size_t scales = in_spans(format) ? spans_of(cols) : blocks() * scales_of_block(format);
+        const size_t after = format == Format::q4_span ? spans_of(cols) * kPanel * kSpanBlocks : has_minimum(format) ? blocks() * kPanel * sizeof(uint16_t) : 0;
+        return (scales_at() + scales * kPanel * sizeof(uint16_t) + after + 63) / 64 * 64;
     }
     Place place(uint8_t* panel, size_t b, int r) const {
-        uint16_t* const scales = reinterpret_cast<uint16_t*>(panel + blocks * block_bytes());
-        return {panel + b * block_bytes() + r * 4, scales + b * scales_of_block(format) * kPanel + r,
-                scales + blocks * scales_of_block(format) * kPanel + b * kPanel + r};
+        uint8_t* const codes = panel + b * block_bytes() + r * 4;
+        uint16_t* const scales = reinterpret_cast<uint16_t*>(panel + scales_at());
+        if (in_spans(format)) {
+            int8_t* const shares = reinterpret_cast<int8_t*>(scales + spans_of(cols) * kPanel);
+            const size_t at = b / kSpanBlocks * kPanel + r;
+            return {codes, scales + at, nullptr, shares + at * kSpanBlocks + b % kSpanBlocks};
+        }
+        return {codes, scales + b * scales_of_block(format) * kPanel + r, scales + blocks() * scales_of_block(format) * kPanel + b * kPanel + r, nullptr};
     }
 };
 
@@ -35,18 +45,73 @@ void put_four(uint8_t* codes, int group, const void* four) { std::memcpy(codes +
 
 // The file keeps inputs 0..15 in the low and 16..31 in the high nibbles of 16 bytes: the same pairs as ours.
 void put_q4_0(const uint8_t* block, const Place& to) {
-    std::memcpy(to.scales, block, 2);
     for (int group = 0; group < 4; ++group) put_four(to.codes, group, block + 2 + group * 4);
 }
 
 void put_q8_0(const uint8_t* block, const Place& to) {
-    std::memcpy(to.scales, block, 2);
     for (int group = 0; group < 8; ++group) {
         uint32_t four;
         std::memcpy(&four, block + 2 + group * 4, 4);
         four ^= 0x80808080u;
         put_four(to.codes, group, &four);
     }
+}
+
+void put_zeros(const Place& to) {
+    for (int group = 0; group < 8; ++group) std::memset(to.codes + group * kPanel * 4, 0, 4);
+}
+
+uint16_t scale_of(const uint8_t* block) { return (uint16_t)(block[0] | block[1] << 8); }
+
+// Scales of a span's blocks as whole numbers times a power of two: the largest one is at least 8 and below 16 of them.
+// False where they are not, or the power is no f16.
+bool find_shares(const uint16_t (&halves)[kSpanBlocks], uint16_t& unit_half, int8_t (&shares)[kSpanBlocks]) {
+    float scale[kSpanBlocks], largest = 0;
+    for (int b = 0; b < kSpanBlocks; ++b) {
+        scale[b] = half_to_float(halves[b]);
+        if (!std::isfinite(scale[b])) return false;
+        largest = std::fmax(largest, std::fabs(scale[b]));
+    }
+    int exponent = 0;
+    std::frexp(largest, &exponent);
+    constexpr int kLeast = -24;   // 2^-24 is the smallest f16
+    const float unit = largest > 0 ? std::ldexp(1.0f, exponent - 4 < kLeast ? kLeast : exponent - 4) : 0.0f;
+    unit_half = float_to_half(unit);
+    for (int b = 0; b < kSpanBlocks; ++b) {
+        const float share = largest > 0 ? scale[b] / unit : 0.0f;   // exact: a power of two
+        shares[b] = (int8_t)share;
+        if ((float)shares[b] != share) return false;
+    }
+    return true;
+}
+
+// What a span of a row says of its blocks: one scale, and shares of it. False where its scales do not agree.
+bool find_span(Format format, const uint8_t* row, size_t begin, size_t end, uint16_t& scale, int8_t (&shares)[kSpanBlocks]) {
+    const size_t bytes = format == Format::q8_span ? 34 : 18;
+    uint16_t halves[kSpanBlocks] = {};
+    for (size_t b = begin; b < end; ++b) halves[b - begin] = scale_of(row + b * bytes);
+    if (format == Format::q4_span) return find_shares(halves, scale, shares);
+    scale = halves[0];
+    for (size_t b = begin; b < end; ++b)
+        if (halves[b - begin] != scale) return false;
+    return true;
+}
+
+bool put_spans(const uint8_t* row, const PanelLayout& layout, int r, uint8_t* panel) {
+    for (size_t begin = 0; begin < layout.blocks(); begin += kSpanBlocks) {
+        const size_t end = begin + kSpanBlocks < layout.blocks() ? begin + kSpanBlocks : layout.blocks();
+        int8_t shares[kSpanBlocks] = {};
+        uint16_t scale = 0;
+        if (!find_span(layout.format, row, begin, end, scale, shares)) return false;
+        *layout.place(panel, begin, r).scales = scale;
+        if (layout.format == Format::q8_span && end % 2) put_zeros(layout.place(panel, end, r));
+        if (layout.format == Format::q4_span) std::memcpy(layout.place(panel, begin, r).share, shares, sizeof shares);
+        for (size_t b = begin; b < end; ++b) {
+            if (layout.format == Format::q4_span) put_q4_0(row + b * 18, layout.place(panel, b, r));
+            else put_q8_0(row + b * 34, layout.place(panel, b, r));
+        }
+    }
+    return true;
 }
 
 void put_block(const Block32& block, Format format, const Place& to) {
@@ -64,6 +129,23 @@ void put_block(const Block32& block, Format format, const Place& to) {
         uint8_t four[4];
         for (int i = 0; i < 4; ++i) four[i] = (uint8_t)(block.codes[group * 4 + i] | block.codes[group * 4 + i + 16] << 4);
         put_four(to.codes, group, four);
+    }
+}
+
+void put_blocks(const Tensor& tensor, const uint8_t* row, const PanelLayout& layout, int r, uint8_t* panel) {
+    for (size_t b = 0; b < layout.blocks(); ++b) {
+        const Place to = layout.place(panel, b, r);
+        if (tensor.type == Type::q4_0 || tensor.type == Type::q8_0) {
+            const bool nibbles = tensor.type == Type::q4_0;
+            const uint8_t* const block = row + b * (nibbles ? 18 : 34);
+            *to.scales = scale_of(block);
+            if (nibbles) put_q4_0(block, to);
+            else put_q8_0(block, to);
+            continue;
+        }
+        Block32 block;
+        read_block(tensor.type, row, b, block);
+        put_block(block, layout.format, to);
     }
 }
 
@@ -100,7 +182,9 @@ uint8_t* scratch_panel(size_t size_bytes) {
 
 }  // namespace
 
-Format format_of(Type type) {
+Format format_of(Type type, bool spans) {
+    if (spans && type == Type::q8_0) return Format::q8_span;
+    if (spans && type == Type::q4_0) return Format::q4_span;
     switch (type) {
         case Type::f16: return Format::f16;
         case Type::bf16: return Format::bf16;
@@ -117,7 +201,7 @@ Format format_of(Type type) {
     }
 }
 
-PackedMatrix::PackedMatrix(const Tensor& tensor) : tensor_(&tensor), format_(format_of(tensor.type)) {
+PackedMatrix::PackedMatrix(const Tensor& tensor, bool spans) : tensor_(&tensor), format_(format_of(tensor.type, spans)) {
     const std::string name(tensor.name);
     if (tensor.type == Type::i8 || tensor.type == Type::i32)
         throw Error("bad_type", "a weight matrix must hold floats or quantised blocks. Got type " +
@@ -126,38 +210,46 @@ PackedMatrix::PackedMatrix(const Tensor& tensor) : tensor_(&tensor), format_(for
         throw Error("bad_shape", "a weight matrix must have fewer than 2^31 rows and columns. Got more in tensor " + name + ".");
     view_.cols = (int)tensor.dims[0];
     view_.rows = (int)tensor.dims[1];
-    const PanelLayout layout{format_, (size_t)view_.cols / kBlock};
-    view_.scales_at = layout.blocks * layout.block_bytes();
+    const PanelLayout layout{format_, (size_t)view_.cols};
+    view_.scales_at = layout.scales_at();
     if (quantized()) view_.panel_stride = layout.size_bytes();
     else view_.panel_stride = (size_t)view_.cols * kPanel * layout_of(tensor.type).block_bytes;
 }
 
-void PackedMatrix::pack_panel(int panel, uint8_t* to) const {
+bool PackedMatrix::pack_panel(int panel, uint8_t* to) const {
     const int rows = view_.rows - panel * kPanel < kPanel ? view_.rows - panel * kPanel : kPanel;
-    const PanelLayout layout{format_, (size_t)view_.cols / kBlock};
+    const PanelLayout layout{format_, (size_t)view_.cols};
     if (rows < kPanel) std::memset(to, 0, view_.panel_stride);
     for (int r = 0; r < rows; ++r) {
         const uint8_t* row = row_of(*tensor_, (uint64_t)panel * kPanel + r);
-        if (tensor_->type == Type::q4_0) {
-            for (size_t b = 0; b < layout.blocks; ++b) put_q4_0(row + b * 18, layout.place(to, b, r));
-        } else if (tensor_->type == Type::q8_0) {
-            for (size_t b = 0; b < layout.blocks; ++b) put_q8_0(row + b * 34, layout.place(to, b, r));
+        if (in_spans(format_)) {
+            if (!put_spans(row, layout, r, to)) return false;
         } else if (quantized()) {
-            Block32 block;
-            for (size_t b = 0; b < layout.blocks; ++b) {
-                read_block(tensor_->type, row, b, block);
-                put_block(block, format_, layout.place(to, b, r));
-            }
+            put_blocks(*tensor_, row, layout, r, to);
         } else if (format_ == Format::f32) {
             put_row<float>(row, view_.cols, r, to);
         } else {
             put_row<uint16_t>(row, view_.cols, r, to);
         }
     }
+    return true;
 }
 
-void PackedMatrix::pack(int panel_begin, int panel_end) {
-    for (int p = panel_begin; p < panel_end; ++p) pack_panel(p, const_cast<uint8_t*>(view_.data) + (size_t)p * view_.panel_stride);
+bool PackedMatrix::pack(int panel_begin, int panel_end) {
+    for (int p = panel_begin; p < panel_end; ++p)
+        if (!pack_panel(p, const_cast<uint8_t*>(view_.data) + (size_t)p * view_.panel_stride)) return false;
+    return true;
+}
+
+bool PackedMatrix::scales_agree() const {
+    if (!in_spans(format_)) return true;
+    const size_t blocks = (size_t)view_.cols / kBlock;
+    uint16_t scale;
+    int8_t shares[kSpanBlocks];
+    for (int row = 0; row < view_.rows; ++row)
+        for (size_t begin = 0; begin < blocks; begin += kSpanBlocks)
+            if (!find_span(format_, row_of(*tensor_, (uint64_t)row), begin, begin + kSpanBlocks < blocks ? begin + kSpanBlocks : blocks, scale, shares)) return false;
+    return true;
 }
 
 void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end) const {
@@ -166,7 +258,7 @@ void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const 
     if (view_.data) return product(view_, x, n, out, panel_begin, panel_end);
     uint8_t* const panel = scratch_panel(view_.panel_stride);
     for (int p = panel_begin; p < panel_end; ++p) {
-        pack_panel(p, panel);
+        (void)pack_panel(p, panel);   // what is used in place was checked when the model was opened
         Matrix one = view_;
         one.data = panel;
         one.rows = view_.rows - p * kPanel < kPanel ? view_.rows - p * kPanel : kPanel;
@@ -193,13 +285,14 @@ void PackedMatrix::read_row(int row, float* out) const {
         }
         return;
     }
-    const PanelLayout layout{format_, (size_t)view_.cols / kBlock};
+    const PanelLayout layout{format_, (size_t)view_.cols};
     const bool bytes = code_bits(format_) == 8;
-    const int middle = bytes ? 128 : format_ == Format::q4 ? 8 : 0;
-    for (size_t b = 0; b < layout.blocks; ++b) {
+    const int middle = bytes ? 128 : format_ == Format::q4_min ? 0 : 8;
+    for (size_t b = 0; b < layout.blocks(); ++b) {
         const Place place = layout.place(panel, b, r);
         const float minimum = has_minimum(format_) ? half_to_float(*place.minimum) : 0.0f;
         float scale[2] = {half_to_float(*place.scales), 0.0f};
+        if (format_ == Format::q4_span) scale[0] *= (float)*place.share;   // exact: a power of two
         scale[1] = scales_of_block(format_) == 2 ? half_to_float(place.scales[kPanel]) : scale[0];
         for (int k = 0; k < kBlock; ++k) {
             const uint8_t byte = place.codes[(size_t)(k / 4 % (bytes ? 8 : 4)) * kPanel * 4 + k % 4];

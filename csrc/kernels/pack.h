@@ -8,19 +8,22 @@
 
 namespace sw {
 
-// What a type of file is packed as: the smallest format that keeps its codes exactly. Scales become f16.
-Format format_of(Type type);
+// What a type of file is packed as: the smallest format that keeps its codes exactly. Scales become f16. `spans`: the file
+// says that the scales of its Q4_0 and Q8_0 rows agree in spans (docs/format.md).
+Format format_of(Type type, bool spans);
 
 class PackedMatrix {
 public:
     PackedMatrix() = default;
     // `tensor` is (dims[1] rows, dims[0] cols) of floats or quantised blocks, and outlives the matrix. Nothing is packed yet.
     // Throws Error kind "bad_type" for integer types, "bad_shape" when a number of rows or columns does not fit.
-    explicit PackedMatrix(const Tensor& tensor);
+    explicit PackedMatrix(const Tensor& tensor, bool spans = false);
 
     size_t size_bytes() const { return view_.panel_stride * (size_t)panels(); }   // of all panels, packed
     void place(uint8_t* memory) { view_.data = memory; }   // size_bytes() on a 64-byte boundary; without it: in place
-    void pack(int panel_begin, int panel_end);             // into the memory placed
+    // Into the memory placed. False: scales do not agree in spans (the matrix must not be used).
+    [[nodiscard]] bool pack(int panel_begin, int panel_end);
+    bool scales_agree() const;   // what `pack` would say of all panels, where they are used in place
     const Tensor& tensor() const { return *tensor_; }
 
     Format format() const { return format_; }
@@ -33,7 +36,7 @@ public:
     void read_row(int row, float* out) const;   // out: (cols)
 
 private:
-    void pack_panel(int panel, uint8_t* to) const;
+    bool pack_panel(int panel, uint8_t* to) const;
     const Tensor* tensor_ = nullptr;
     Matrix view_;
     Format format_ = Format::f32;

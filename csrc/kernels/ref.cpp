@@ -103,12 +103,47 @@ void product_float(const Matrix& w, const Rows& x, int n, const Output& out, int
 template <Format F>
 void decode(const uint8_t* block, int16_t codes[kBlock][kPanel]) {
     constexpr bool bytes = code_bits(F) == 8;
-    constexpr int middle = bytes ? 128 : F == Format::q4 ? 8 : 0;
+    constexpr int middle = bytes ? 128 : F == Format::q4_min ? 0 : 8;
     for (int k = 0; k < kBlock; ++k) {
         const uint8_t* group = block + (size_t)(bytes ? k / 4 : k / 4 % 4) * kPanel * 4 + k % 4;
         for (int r = 0; r < kPanel; ++r) {
             const uint8_t byte = group[r * 4];
             codes[k][r] = (int16_t)((bytes ? byte : k < 16 ? byte & 15 : byte >> 4) - middle);
+        }
+    }
+}
+
+// A span at a time: whole numbers, scaled once.
+template <Format F>
+void product_spans(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
+    const size_t blocks = (size_t)w.cols / kBlock, block_bytes = (size_t)kPanel * kBlock * code_bits(F) / 8, spans = spans_of((size_t)w.cols);
+    for (int p = begin; p < end; ++p) {
+        const uint8_t* panel = w.data + (size_t)p * w.panel_stride;
+        const uint16_t* scales = (const uint16_t*)(panel + w.scales_at);
+        const int8_t* shares = (const int8_t*)(scales + spans * kPanel);
+        for (int t0 = 0; t0 < n; t0 += kTokens) {
+            const int count = n - t0 < kTokens ? n - t0 : kTokens;
+            float acc[kTokens][kPanel] = {};
+            for (size_t s = 0; s < spans; ++s) {
+                int32_t dot[kTokens][kPanel] = {};
+                for (size_t b = s * kSpanBlocks; b < blocks && b < (s + 1) * kSpanBlocks; ++b) {
+                    int16_t codes[kBlock][kPanel];
+                    decode<F>(panel + b * block_bytes, codes);
+                    if (F == Format::q4_span)
+                        for (int k = 0; k < kBlock; ++k)
+                            for (int r = 0; r < kPanel; ++r) codes[k][r] = (int16_t)(codes[k][r] * shares[(s * kPanel + r) * kSpanBlocks + b % kSpanBlocks]);
+                    for (int t = 0; t < count; ++t) {
+                        const int8_t* q = x.q + (size_t)(t0 + t) * x.q_stride + b * kBlock;
+                        for (int k = 0; k < kBlock; ++k)
+                            for (int r = 0; r < kPanel; ++r) dot[t][r] += codes[k][r] * q[k];
+                    }
+                }
+                for (int t = 0; t < count; ++t) {
+                    const float x_scale = x.scale[(size_t)(t0 + t) * (x.q_stride / kBlock) + s * kSpanBlocks];
+                    for (int r = 0; r < kPanel; ++r) acc[t][r] = fused((float)dot[t][r], half_to_float(scales[s * kPanel + r]) * x_scale, acc[t][r]);
+                }
+            }
+            for (int t = 0; t < count; ++t) write(acc[t], p * kPanel, w.rows, t0 + t, out);
         }
     }
 }
@@ -153,7 +188,7 @@ void product_quantized(const Matrix& w, const Rows& x, int n, const Output& out,
 extern const Kernels kernels_ref;
 const Kernels kernels_ref = make_table(
     "ref", Products{{product_float<Format::f32>, product_float<Format::f16>, product_float<Format::bf16>, product_quantized<Format::q8>,
-                     product_quantized<Format::q8_min>, product_quantized<Format::q8_half>, product_quantized<Format::q4>,
-                     product_quantized<Format::q4_min>}});
+                     product_quantized<Format::q8_min>, product_quantized<Format::q8_half>, product_spans<Format::q8_span>,
+                     product_quantized<Format::q4>, product_quantized<Format::q4_min>, product_spans<Format::q4_span>}});
 
 }  // namespace sw

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smallwright.compress.spans import round_in_spans
 from smallwright.errors import ModelSpecError
 from smallwright.spec.formats import FORMATS, BlockFormat
 from smallwright.spec.model import ModelSpec
@@ -23,19 +24,21 @@ Floats: TypeAlias = NDArray[np.float32]
 _F16_MAX = 65504.0
 
 
-def quantize(array: Floats, format: str, *, name: str = "array") -> Rows:
+def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") -> Rows:
     """Round each row of a matrix to a block format.
 
     Args:
         array: (R, C) or (C,) float32, finite; C a multiple of the format's block.
         format: a key of ``spec.formats.FORMATS``.
+        span: inputs of a row whose scales agree (``spec.formats.SCALE_SPAN``; the last ones of a row may be fewer), so that
+            the engine sums them as whole numbers; 0: every block has a scale of its own. Changes q8_0 and q4_0 only.
         name: what messages call the matrix.
     Returns:
         (R, bytes of a row) or (bytes of a row,) uint8, as the container stores it.
     Raises:
         ModelSpecError: unknown format, C not divisible, NaN or infinity, or a value too large for half precision.
-    Source: GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale x_m / -8 where x_m
-        is the first value of largest magnitude, sign kept.
+    Source: without spans GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale x_m / -8
+        where x_m is the first value of largest magnitude, sign kept. Spans: ``compress/spans.py``.
     """
     row = _format(format)
     values = np.ascontiguousarray(array, dtype=np.float32)
@@ -46,6 +49,8 @@ def quantize(array: Floats, format: str, *, name: str = "array") -> Rows:
     if row.name == "f16":
         _check_half(np.abs(values), values, name)
         return values.astype("<f2").view(np.uint8).reshape(*values.shape[:-1], -1)
+    if span:
+        return round_in_spans(values, row.name, span, name)
     blocks = values.reshape(-1, row.block)
     _check_half(np.abs(blocks).max(axis=-1, initial=0.0) / (127 if row.name == "q8_0" else 8), values, name)
     return _ROUND[row.name](blocks).reshape(*values.shape[:-1], -1)

@@ -24,7 +24,7 @@ from smallwright.compress.quantize import quantize
 from smallwright.errors import PackageError
 from smallwright.package.architectures import choose_architecture, list_keys
 from smallwright.package.vocabulary import TokenKeys, write_vocabulary
-from smallwright.spec.formats import FORMATS
+from smallwright.spec.formats import FORMATS, SCALE_SPAN
 from smallwright.spec.model import ModelSpec
 from smallwright.spec.package import (
     ALIGNMENT,
@@ -36,6 +36,7 @@ from smallwright.spec.package import (
     KEY_MODEL,
     KEY_PROVENANCE,
     KEY_ROTARY_INTERLEAVED,
+    KEY_SCALE_SPAN,
     KEY_SCHEMA,
     KEY_TASK,
     KEY_TEMPERATURE,
@@ -72,6 +73,7 @@ def write_package(
     schema: str | None = None,
     chat_template: str | None = None,
     answer_calibration: Mapping[str, float] | None = None,
+    scale_span: int = SCALE_SPAN,
 ) -> PackageInfo:
     """Write a model, its tokenizer and its task as one GGUF file.
 
@@ -90,6 +92,7 @@ def write_package(
         schema: a JSON schema that every generated text obeys, as text.
         chat_template: how messages become a prompt, in the Hugging Face form of Jinja.
         answer_calibration: {"slope", "offset"} of ``calibrate_answers``.
+        scale_span: inputs of a row whose scales agree, ``SCALE_SPAN``; 0: every block has a scale of its own.
     Returns:
         Path, size and hash of the file.
     Raises:
@@ -128,10 +131,12 @@ def write_package(
     if answer_calibration is not None:
         writer.add_string(KEY_ANSWER_CALIBRATION, _canonical(answer_calibration))
     writer.add_bool(KEY_ROTARY_INTERLEAVED, interleaved)
+    if scale_span:
+        writer.add_uint32(KEY_SCALE_SPAN, scale_span)
     for tensor in listed:
         array = _checked(tensor, tensors[tensor.name])
         array = interleave(array, spec, tensor) if interleaved else array
-        _add_tensor(writer, tensor, array, formats[tensor.name])
+        _add_tensor(writer, tensor, array, formats[tensor.name], scale_span)
     return _save(writer, Path(path))
 
 
@@ -215,10 +220,10 @@ def _add_vocabulary(writer: gguf.GGUFWriter, keys: TokenKeys) -> None:
         writer.add_token_merges(keys.merges)
 
 
-def _add_tensor(writer: gguf.GGUFWriter, tensor: TensorSpec, array: NDArray[np.float32], format: str) -> None:
+def _add_tensor(writer: gguf.GGUFWriter, tensor: TensorSpec, array: NDArray[np.float32], format: str, span: int) -> None:
     writer.add_tensor(
         tensor.package_name,
-        quantize(array, format, name=tensor.name),
+        quantize(array, format, span=span, name=tensor.name),
         raw_dtype=gguf.GGMLQuantizationType(FORMATS[format].ggml_type),
     )
 

@@ -31,6 +31,9 @@ class BlockFormat:
         return columns // self.block * self.block_bytes
 
 
+SCALE_SPAN = 128  # inputs of a row whose scales may agree, so that the engine sums their products as whole numbers
+MOST_SHARES = 15  # a q4_0 scale of a span is at most so many times the span's power of two: code * share fits a byte
+
 FORMATS: dict[str, BlockFormat] = {
     row.name: row
     for row in (

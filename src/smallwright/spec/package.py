@@ -26,6 +26,7 @@ KEY_ANSWER_CALIBRATION = "smallwright.calibration.answer"
 KEY_PROVENANCE = "smallwright.provenance"  # string: JSON: recipe, versions, seeds, hashes of inputs; no clock, no path
 KEY_SCHEMA = "smallwright.schema"  # string: a JSON schema that every generated text obeys
 KEY_CHAT_TEMPLATE = "tokenizer.chat_template"  # string: messages to a prompt, in the Hugging Face form of Jinja
+KEY_SCALE_SPAN = "smallwright.scale_span"  # u32 = 128: how scales of q8_0 and q4_0 rows agree, see docs/format.md
 KEY_ROTARY_INTERLEAVED = "smallwright.rotary_interleaved"  # bool: q and k rows are permuted to interleaved pairs
 
 OWN_ARCHITECTURE = "smallwright"
