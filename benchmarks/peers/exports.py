@@ -40,9 +40,9 @@ def prepare_model(layout: Layout, name: str) -> None:
 
 
 def _write_packages(folder: Path, name: str) -> None:
-    """Every matrix, the tied head included, in one format. ``OURS_FILE`` is a package as the product writes it; the others have
-    GGML's own rounding, for llama.cpp and as what its tools start from."""
-    files = {OURS_FILE: ("q4_0", SCALE_SPAN), "q4_0.gguf": ("q4_0", 0), "q8_0.gguf": ("q8_0", 0), "f16.gguf": ("f16", 0)}
+    """Every matrix, the tied head included, in one format. ``OURS_FILE`` is a package as the product writes it; the
+    others have GGML's own rounding, for llama.cpp and as what its tools start from."""
+    files = {OURS_FILE: ("q4_0", SCALE_SPAN), **{f"{name}.gguf": (name, 0) for name in ("q4_0", "q8_0", "f16")}}
     wanted = {file: form for file, form in files.items() if not (folder / file).is_file()}
     if not wanted:
         return

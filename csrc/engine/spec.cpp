@@ -165,7 +165,7 @@ ModelSpec ModelSpec::read(const File& file) {
     if (float t; file.find_float("smallwright.calibration.temperature", t))
         spec.temperature = positive(t, "smallwright.calibration.temperature");
     if (uint64_t span; file.find_uint("smallwright.scale_span", span)) {
-        if (span != (uint64_t)kSpan) throw Error("bad_value", "smallwright.scale_span must be " + std::to_string(kSpan) + ". Got " + std::to_string(span) + ".");
+        if (span != (uint64_t)kSpan) throw Error("bad_scales", "smallwright.scale_span must be " + std::to_string(kSpan) + ". Got " + std::to_string(span) + ".");
         spec.spans = true;
     }
     check(spec);

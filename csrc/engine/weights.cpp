@@ -1,6 +1,5 @@
 // Every tensor that the description demands, checked and packed.
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 
 #include "engine/mixer.h"
@@ -154,11 +153,9 @@ void Weights::pack(const File& file, bool in_place) {
     for (PackedMatrix* matrix : matrices) {
         constexpr int kPanelsOfTask = 8;
         const int tasks = (matrix->panels() + kPanelsOfTask - 1) / kPanelsOfTask;
-        std::atomic<bool> agree{true};
         threads.run(tasks, [&](int task, int) {
-            if (!matrix->pack(task * kPanelsOfTask, std::min((task + 1) * kPanelsOfTask, matrix->panels()))) agree = false;
+            if (!matrix->pack(task * kPanelsOfTask, std::min((task + 1) * kPanelsOfTask, matrix->panels()))) refuse(*matrix);
         });
-        if (!agree) refuse(*matrix);
         file.release(matrix->tensor());
     }
 }

@@ -32,7 +32,7 @@ constexpr int code_bits(Format f) { return f >= Format::q4 ? 4 : 8; }
 constexpr int scales_of_block(Format f) { return f == Format::q8_half ? 2 : 1; }
 constexpr size_t spans_of(size_t cols) { return (cols + kSpan - 1) / kSpan; }   // the last one may have fewer inputs
 
-// A packed (rows, cols) matrix: panels of 16 rows, the last one padded with zeros. Panel p begins at
+// A packed (rows, cols) matrix: panels of 16 rows; of the last one's missing rows nothing is used. Panel p begins at
 // data + p * panel_stride; within it, with r the row in the panel:
 //   f32, f16, bf16  [cols][16]                  value of row r at [k][r]
 //   q8...           [cols / 32][8][16][4]       code + 128 of inputs 4 g .. 4 g + 3 at [block][g][r]; in spans an even

@@ -1,6 +1,6 @@
 #include "kernels/pack.h"
 
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 #include <string>
 
@@ -43,44 +43,29 @@ struct PanelLayout {
 
 void put_four(uint8_t* codes, int group, const void* four) { std::memcpy(codes + group * kPanel * 4, four, 4); }
 
-// The file keeps inputs 0..15 in the low and 16..31 in the high nibbles of 16 bytes: the same pairs as ours.
-void put_q4_0(const uint8_t* block, const Place& to) {
-    for (int group = 0; group < 4; ++group) put_four(to.codes, group, block + 2 + group * 4);
-}
-
-void put_q8_0(const uint8_t* block, const Place& to) {
-    for (int group = 0; group < 8; ++group) {
-        uint32_t four;
-        std::memcpy(&four, block + 2 + group * 4, 4);
-        four ^= 0x80808080u;
-        put_four(to.codes, group, &four);
-    }
-}
-
-void put_zeros(const Place& to) {
-    for (int group = 0; group < 8; ++group) std::memset(to.codes + group * kPanel * 4, 0, 4);
-}
-
 uint16_t scale_of(const uint8_t* block) { return (uint16_t)(block[0] | block[1] << 8); }
 
-// Scales of a span's blocks as whole numbers times a power of two: the largest one is at least 8 and below 16 of them.
-// False where they are not, or the power is no f16.
+// Scales of a span's blocks as whole numbers times a power of two, of which the largest has at least 8 and fewer than 16 (fewer
+// where 2^-24, the smallest f16, is the power). False where they are not, or one is not finite.
+// In whole numbers, because loading a file waits for it: an f16 is (-1)^sign mantissa 2^(exponent - 25).
 bool find_shares(const uint16_t (&halves)[kSpanBlocks], uint16_t& unit_half, int8_t (&shares)[kSpanBlocks]) {
-    float scale[kSpanBlocks], largest = 0;
-    for (int b = 0; b < kSpanBlocks; ++b) {
-        scale[b] = half_to_float(halves[b]);
-        if (!std::isfinite(scale[b])) return false;
-        largest = std::fmax(largest, std::fabs(scale[b]));
+    constexpr uint32_t kOne = 0x400, kInfinite = 0x7c00;   // mantissa of 1; bits of infinity
+    uint32_t largest = 0;
+    for (const uint16_t half : halves) largest = std::max(largest, half & 0x7fffu);
+    if (largest >= kInfinite) return false;
+    int unit = (int)(largest >> 10) - 18;   // the power: 2^unit
+    if (largest < kOne) {
+        int bits = 0;
+        while (largest >> bits >= 16) ++bits;
+        unit = bits - 24;
     }
-    int exponent = 0;
-    std::frexp(largest, &exponent);
-    constexpr int kLeast = -24;   // 2^-24 is the smallest f16
-    const float unit = largest > 0 ? std::ldexp(1.0f, exponent - 4 < kLeast ? kLeast : exponent - 4) : 0.0f;
-    unit_half = float_to_half(unit);
+    unit_half = (uint16_t)(unit >= -14 ? (uint32_t)(unit + 15) << 10 : 1u << (unit + 24));
     for (int b = 0; b < kSpanBlocks; ++b) {
-        const float share = largest > 0 ? scale[b] / unit : 0.0f;   // exact: a power of two
-        shares[b] = (int8_t)share;
-        if ((float)shares[b] != share) return false;
+        const uint32_t size = halves[b] & 0x7fffu, mantissa = size < kOne ? size : (size & (kOne - 1)) | kOne;
+        const int exponent = size < kOne ? 1 : (int)(size >> 10), down = unit - (exponent - 25);   // at least 0
+        const uint32_t share = down < 16 ? mantissa >> down : 0;
+        if (share << (down < 16 ? down : 0) != mantissa) return false;
+        shares[b] = (int8_t)(halves[b] & 0x8000 ? -(int)share : (int)share);
     }
     return true;
 }
@@ -97,18 +82,50 @@ bool find_span(Format format, const uint8_t* row, size_t begin, size_t end, uint
     return true;
 }
 
-bool put_spans(const uint8_t* row, const PanelLayout& layout, int r, uint8_t* panel) {
-    for (size_t begin = 0; begin < layout.blocks(); begin += kSpanBlocks) {
-        const size_t end = begin + kSpanBlocks < layout.blocks() ? begin + kSpanBlocks : layout.blocks();
-        int8_t shares[kSpanBlocks] = {};
-        uint16_t scale = 0;
-        if (!find_span(layout.format, row, begin, end, scale, shares)) return false;
-        *layout.place(panel, begin, r).scales = scale;
-        if (layout.format == Format::q8_span && end % 2) put_zeros(layout.place(panel, end, r));
-        if (layout.format == Format::q4_span) std::memcpy(layout.place(panel, begin, r).share, shares, sizeof shares);
-        for (size_t b = begin; b < end; ++b) {
-            if (layout.format == Format::q4_span) put_q4_0(row + b * 18, layout.place(panel, b, r));
-            else put_q8_0(row + b * 34, layout.place(panel, b, r));
+typedef uint32_t Four __attribute__((vector_size(16)));
+
+inline Four load_four(const uint8_t* from) {
+    Four v;
+    std::memcpy(&v, from, sizeof v);
+    return v;
+}
+
+// 16 bytes of each of 16 rows to 4 lines that hold 4 bytes of every row.
+void put_lines(const uint8_t* const (&rows)[kPanel], size_t at, uint32_t flip, uint8_t* to) {
+    for (int r = 0; r < kPanel; r += 4) {
+        const Four a = load_four(rows[r] + at), b = load_four(rows[r + 1] + at), c = load_four(rows[r + 2] + at), d = load_four(rows[r + 3] + at);
+        const Four ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+        const Four high_ab = __builtin_shufflevector(a, b, 2, 6, 3, 7), high_cd = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        const Four lines[4] = {__builtin_shufflevector(ab, cd, 0, 1, 4, 5) ^ flip, __builtin_shufflevector(ab, cd, 2, 3, 6, 7) ^ flip,
+                               __builtin_shufflevector(high_ab, high_cd, 0, 1, 4, 5) ^ flip,
+                               __builtin_shufflevector(high_ab, high_cd, 2, 3, 6, 7) ^ flip};
+        for (int line = 0; line < 4; ++line) std::memcpy(to + line * kPanel * 4 + r * 4, &lines[line], sizeof lines[line]);
+    }
+}
+
+// A panel of Q4_0 or Q8_0, whose codes are only moved: the file keeps inputs 0..15 of a block in the low and 16..31 in the
+// high nibbles of 16 bytes, the same pairs as ours. False where scales do not agree in spans.
+bool put_plain_blocks(const uint8_t* const (&rows)[kPanel], const PanelLayout& layout, uint8_t* panel) {
+    const bool nibbles = code_bits(layout.format) == 4;
+    const size_t bytes = nibbles ? 18 : 34, blocks = layout.blocks();
+    // The rows of the next panel follow these in the file: they come from memory, in an order that no processor foresees.
+    const uint8_t* const ahead = rows[0] + kPanel * blocks * bytes;
+    for (size_t b = 0; b < blocks; ++b) {
+        for (size_t at = 0; at < kPanel * bytes; at += 64) __builtin_prefetch(ahead + b * kPanel * bytes + at);
+        uint8_t* const codes = panel + b * layout.block_bytes();
+        put_lines(rows, b * bytes + 2, nibbles ? 0 : 0x80808080u, codes);
+        if (!nibbles) put_lines(rows, b * bytes + 18, 0x80808080u, codes + 256);
+        if (!in_spans(layout.format))
+            for (int r = 0; r < kPanel; ++r) *layout.place(panel, b, r).scales = scale_of(rows[r] + b * bytes);
+    }
+    if (!in_spans(layout.format)) return true;
+    std::memset(panel + blocks * layout.block_bytes(), 0, layout.scales_at() - blocks * layout.block_bytes());
+    for (size_t begin = 0; begin < blocks; begin += kSpanBlocks) {
+        for (int r = 0; r < kPanel; ++r) {
+            const Place to = layout.place(panel, begin, r);
+            int8_t shares[kSpanBlocks] = {};
+            if (!find_span(layout.format, rows[r], begin, std::min(begin + kSpanBlocks, blocks), *to.scales, shares)) return false;
+            if (nibbles) std::memcpy(to.share, shares, sizeof shares);
         }
     }
     return true;
@@ -129,23 +146,6 @@ void put_block(const Block32& block, Format format, const Place& to) {
         uint8_t four[4];
         for (int i = 0; i < 4; ++i) four[i] = (uint8_t)(block.codes[group * 4 + i] | block.codes[group * 4 + i + 16] << 4);
         put_four(to.codes, group, four);
-    }
-}
-
-void put_blocks(const Tensor& tensor, const uint8_t* row, const PanelLayout& layout, int r, uint8_t* panel) {
-    for (size_t b = 0; b < layout.blocks(); ++b) {
-        const Place to = layout.place(panel, b, r);
-        if (tensor.type == Type::q4_0 || tensor.type == Type::q8_0) {
-            const bool nibbles = tensor.type == Type::q4_0;
-            const uint8_t* const block = row + b * (nibbles ? 18 : 34);
-            *to.scales = scale_of(block);
-            if (nibbles) put_q4_0(block, to);
-            else put_q8_0(block, to);
-            continue;
-        }
-        Block32 block;
-        read_block(tensor.type, row, b, block);
-        put_block(block, layout.format, to);
     }
 }
 
@@ -219,13 +219,21 @@ PackedMatrix::PackedMatrix(const Tensor& tensor, bool spans) : tensor_(&tensor),
 bool PackedMatrix::pack_panel(int panel, uint8_t* to) const {
     const int rows = view_.rows - panel * kPanel < kPanel ? view_.rows - panel * kPanel : kPanel;
     const PanelLayout layout{format_, (size_t)view_.cols};
+    const auto row_at = [&](int r) { return row_of(*tensor_, (uint64_t)panel * kPanel + (uint64_t)r); };
+    if (tensor_->type == Type::q4_0 || tensor_->type == Type::q8_0) {
+        const uint8_t* all[kPanel];
+        for (int r = 0; r < kPanel; ++r) all[r] = row_at(r < rows ? r : rows - 1);   // nobody reads what has no row
+        return put_plain_blocks(all, layout, to);
+    }
     if (rows < kPanel) std::memset(to, 0, view_.panel_stride);
     for (int r = 0; r < rows; ++r) {
-        const uint8_t* row = row_of(*tensor_, (uint64_t)panel * kPanel + r);
-        if (in_spans(format_)) {
-            if (!put_spans(row, layout, r, to)) return false;
-        } else if (quantized()) {
-            put_blocks(*tensor_, row, layout, r, to);
+        const uint8_t* row = row_at(r);
+        if (quantized()) {
+            Block32 block;
+            for (size_t b = 0; b < layout.blocks(); ++b) {
+                read_block(tensor_->type, row, b, block);
+                put_block(block, format_, layout.place(to, b, r));
+            }
         } else if (format_ == Format::f32) {
             put_row<float>(row, view_.cols, r, to);
         } else {
@@ -248,7 +256,7 @@ bool PackedMatrix::scales_agree() const {
     int8_t shares[kSpanBlocks];
     for (int row = 0; row < view_.rows; ++row)
         for (size_t begin = 0; begin < blocks; begin += kSpanBlocks)
-            if (!find_span(format_, row_of(*tensor_, (uint64_t)row), begin, begin + kSpanBlocks < blocks ? begin + kSpanBlocks : blocks, scale, shares)) return false;
+            if (!find_span(format_, row_of(*tensor_, (uint64_t)row), begin, std::min(begin + kSpanBlocks, blocks), scale, shares)) return false;
     return true;
 }
 

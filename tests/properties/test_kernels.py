@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from smallwright.compress.quantize import quantize
 from smallwright.errors import EngineError
 from smallwright.run import _engine
+from smallwright.spec.formats import SCALE_SPAN
 
 KERNELS = _engine._kernels
 ISAS = KERNELS.available()
@@ -25,6 +27,8 @@ TYPES = {
     "q4_0": gguf.GGMLQuantizationType.Q4_0,
     "q4_1": gguf.GGMLQuantizationType.Q4_1,
 }
+# The same two with scales that agree in spans.
+SPANS = {f"{block}, spans": block for block in ("q8_0", "q4_0")}
 Floats = NDArray[np.float32]
 
 
@@ -32,11 +36,12 @@ def _floats(*shape: int, seed: int = 0) -> Floats:
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
-def _pack(block: str, values: Floats) -> tuple[Any, Floats]:
-    data = gguf.quantize(values, TYPES[block])
-    meant = gguf.dequantize(data, TYPES[block]).reshape(values.shape).astype(np.float32)
+def _pack(block: str, values: Floats, in_place: bool = False) -> tuple[Any, Floats]:
+    name = SPANS.get(block, block)
+    data = quantize(values, name, span=SCALE_SPAN) if block in SPANS else gguf.quantize(values, TYPES[name])
+    meant = gguf.dequantize(data, TYPES[name]).reshape(values.shape).astype(np.float32)
     flat = np.ascontiguousarray(data).view(np.uint8).reshape(-1)
-    return KERNELS.Packed(block, flat, *values.shape), meant
+    return KERNELS.Packed(name, flat, *values.shape, in_place, block in SPANS), meant
 
 
 def _everywhere(call: Any) -> Any:
@@ -47,8 +52,10 @@ def _everywhere(call: Any) -> Any:
     return results[0]
 
 
-def _rounded(x: Floats) -> NDArray[np.float64]:
+def _rounded(x: Floats, spans: bool = False) -> NDArray[np.float64]:
     """Activations as the quantised products see them."""
+    if spans:
+        return np.stack([_rounded_in_spans(row) for row in x])
     codes, scales, offsets, halves = KERNELS.quantize("ref", x.reshape(-1))
     blocks = np.array(codes).reshape(-1, 32)
     np.testing.assert_array_equal(offsets, -8 * blocks.sum(1))
@@ -56,7 +63,22 @@ def _rounded(x: Floats) -> NDArray[np.float64]:
     return (blocks * np.array(scales)[:, None]).reshape(x.shape)
 
 
-@pytest.mark.parametrize("block", TYPES)
+def _rounded_in_spans(row: Floats) -> NDArray[np.float64]:
+    """One row with a scale for every 128 values, and what is left of them at its end."""
+    codes, scales, offsets, halves = KERNELS.quantize("ref", row, True)
+    for isa in ISAS:
+        assert KERNELS.quantize(isa, row, True) == (codes, scales, offsets, halves)
+    blocks = np.array(codes, np.float64).reshape(-1, 32)
+    np.testing.assert_array_equal(offsets, -8 * blocks.sum(1))
+    np.testing.assert_array_equal(halves, -8 * blocks[:, :16].sum(1))
+    for begin in range(0, len(row), SCALE_SPAN):
+        span = row[begin : begin + SCALE_SPAN]
+        own = scales[begin // 32 : (begin + SCALE_SPAN) // 32]
+        np.testing.assert_array_equal(own, np.full(len(own), np.abs(span).max() / np.float32(127)))
+    return np.asarray((blocks * np.array(scales)[:, None]).reshape(-1))
+
+
+@pytest.mark.parametrize("block", [*TYPES, *SPANS])
 def test_product_equals_numpy(block: str) -> None:
     for rows, cols, n in [
         (1, 32, 1),
@@ -71,7 +93,7 @@ def test_product_equals_numpy(block: str) -> None:
         w, meant = _pack(block, _floats(rows, cols, seed=rows))
         x = _floats(n, cols, seed=n)
         y = _everywhere(lambda isa, w=w, x=x: KERNELS.product(isa, w, x))
-        seen = _rounded(x) if block.startswith("q") else x.astype(np.float64)
+        seen = _rounded(x, block in SPANS) if block.startswith("q") else x.astype(np.float64)
         expected = seen @ meant.T.astype(np.float64)
         # float32 sums in order: each step rounds once, against the sum of the magnitudes
         bound = 2**-23 * (cols + 4) * (np.abs(seen) @ np.abs(meant.T.astype(np.float64)))
@@ -98,7 +120,7 @@ def _instruction(x: Floats, w: Floats) -> Floats:
 
 
 @pytest.mark.parametrize("isa", KERNELS.rounding())
-@pytest.mark.parametrize("block", [name for name in TYPES if name.startswith("q")])
+@pytest.mark.parametrize("block", [*(name for name in TYPES if name.startswith("q")), *SPANS])
 def test_products_of_rounded_rows_are_those_of_the_instruction(block: str, isa: str) -> None:
     for rows, cols, n in [
         (1, 32, 1),
@@ -117,6 +139,57 @@ def test_products_of_rounded_rows_are_those_of_the_instruction(block: str, isa: 
         np.testing.assert_array_equal(KERNELS.product(isa, w, x, bias, held, True), held + (y + bias))
         for t in range(0, n, 7):
             np.testing.assert_array_equal(KERNELS.product(isa, w, x[t : t + 1], None, None, True)[0], y[t])
+
+
+@pytest.mark.parametrize("block", SPANS)
+def test_weights_in_spans_are_the_same_in_place(block: str) -> None:
+    values, x = _floats(37, 416, seed=1), _floats(21, 416, seed=2)
+    (packed, meant), (in_place, _) = _pack(block, values), _pack(block, values, in_place=True)
+    for isa in ISAS:
+        np.testing.assert_array_equal(KERNELS.product(isa, packed, x), KERNELS.product(isa, in_place, x))
+    for row in (0, 15, 16, 36):
+        np.testing.assert_array_equal(packed.read_row(row)[0], meant[row])
+        np.testing.assert_array_equal(in_place.read_row(row)[0], meant[row])
+
+
+def _halves(*scales: float) -> NDArray[np.uint8]:
+    """A row of q4_0 with these scales and any codes."""
+    row = np.random.default_rng(0).integers(0, 256, (len(scales), 18), dtype=np.uint8)
+    row[:, :2] = np.array(scales, "<f2").view(np.uint8).reshape(-1, 2)
+    return row.reshape(-1)
+
+
+TINY = 2.0**-24  # the smallest half
+
+
+@pytest.mark.parametrize(
+    "scales",
+    [
+        (15 * 2.0**-7, -(2.0**-7), 0.0, 8 * 2.0**-7),
+        (0.0, 0.0, 0.0, 0.0),
+        (15 * TINY, -TINY, 0.0, 2 * TINY),
+        (8 * TINY * 2**10, 3 * TINY * 2**10, 0.0, 0.0),
+        (1024 * TINY, 128 * TINY),
+        (61440.0, -4096.0, 4096.0),
+    ],
+)
+def test_shares_of_any_power_of_two(scales: tuple[float, ...]) -> None:
+    row = _halves(*scales)
+    packed = KERNELS.Packed("q4_0", row, 1, 32 * len(scales), False, True)
+    meant = gguf.dequantize(row.reshape(1, -1), TYPES["q4_0"]).reshape(-1)
+    np.testing.assert_array_equal(packed.read_row(0)[0], meant)
+
+
+@pytest.mark.parametrize(
+    "scales",
+    [(1.0, 16.5), (17.0,), (1.0, 16.0, 1.0), (np.inf,), (np.nan, 1.0), (17 * TINY,), (8.0, 0.5)],
+)
+def test_scales_that_do_not_agree_are_refused(scales: tuple[float, ...]) -> None:
+    for in_place in (False, True):
+        with pytest.raises(EngineError, match="agree in spans"):
+            KERNELS.Packed("q4_0", _halves(*scales), 1, 32 * len(scales), in_place, True)
+    with pytest.raises(EngineError, match="agree in spans"):
+        KERNELS.Packed("q8_0", np.arange(68, dtype=np.uint8), 1, 64, False, True)
 
 
 def test_only_quantised_weights_are_multiplied_by_rounded_rows() -> None:

@@ -213,7 +213,8 @@ def test_tensors_come_back(tmp_path: Path, spec: ModelSpec, format: str) -> None
     reader = gguf.GGUFReader(info.path)
     stored = {tensor.name: tensor for tensor in reader.tensors}
     assert [tensor.name for tensor in reader.tensors] == [tensor.package_name for tensor in list_tensors(spec)]
-    bound = {"f32": 0.0, "f16": 2.0**-11, "q8_0": 0.5 / 127 + 2.0**-11, "q4_0": 1 / 8 + 2.0**-11}
+    # of 4 bits the largest value may be clipped
+    bound = {"f32": 0.0, "f16": 2.0**-11, "q8_0": 0.5 / 127 + 2.0**-11, "q4_0": 1 / 5}
     for tensor in list_tensors(spec):
         there = stored[tensor.package_name]
         assert there.data_offset % 64 == 0

@@ -30,15 +30,15 @@ def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") 
     Args:
         array: (R, C) or (C,) float32, finite; C a multiple of the format's block.
         format: a key of ``spec.formats.FORMATS``.
-        span: inputs of a row whose scales agree (``spec.formats.SCALE_SPAN``; the last ones of a row may be fewer), so that
+        span: inputs of a row whose scales agree (``spec.formats.SCALE_SPAN``; a row's last ones may be fewer), so that
             the engine sums them as whole numbers; 0: every block has a scale of its own. Changes q8_0 and q4_0 only.
         name: what messages call the matrix.
     Returns:
         (R, bytes of a row) or (bytes of a row,) uint8, as the container stores it.
     Raises:
         ModelSpecError: unknown format, C not divisible, NaN or infinity, or a value too large for half precision.
-    Source: without spans GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale x_m / -8
-        where x_m is the first value of largest magnitude, sign kept. Spans: ``compress/spans.py``.
+    Source: without spans GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale
+        x_m / -8 where x_m is the first value of largest magnitude, sign kept. Spans: ``compress/spans.py``.
     """
     row = _format(format)
     values = np.ascontiguousarray(array, dtype=np.float32)

@@ -27,6 +27,11 @@ class QuantizeSettings(BaseModel):
         default=None,
         description="Storage of the tables of tokens and token pairs; None: as `format`. A tied output shares it.",
     )
+    scales: Literal["spans", "blocks"] = Field(
+        default="spans",
+        description="spans: the scales of every 128 inputs of a q8_0 or q4_0 row agree, so that the engine adds whole "
+        "numbers; blocks: each 32 inputs have a scale of their own, as GGML rounds them.",
+    )
     head: FormatName | None = Field(
         default=None,
         description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that is q4_0.",

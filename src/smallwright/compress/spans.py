@@ -1,7 +1,7 @@
 """Rounding whose scales agree in spans: ordinary q8_0 and q4_0 blocks that the engine can sum as whole numbers.
 
-Enters: float32 rows. Leaves: the container's blocks, whose scales are, for every 128 inputs of a row, all the same (q8_0)
-or whole multiples of one power of two (q4_0, at most 15 times). Any reader of GGUF multiplies them as it always does.
+Enters: float32 rows. Leaves: the container's blocks, whose scales are, for every 128 inputs of a row, all the same
+(q8_0) or whole multiples of one power of two (q4_0, at most 15 times). Any reader of GGUF multiplies them as ever.
 Not here: independent scales (quantize.py), and what the engine makes of it (csrc/kernels/pack.cpp checks it).
 
 Decision 014 says why, and what it costs: nothing in q4_0, where every block tries several scales and keeps the best.
@@ -39,9 +39,9 @@ def round_in_spans(values: Floats, format: str, span: int, name: str) -> Rows:
         (..., bytes of a row) uint8.
     Raises:
         ModelSpecError: a scale is too large for half precision.
-    Source: q4_0: for each block the multiple of the power of two that makes the sum of squared errors least, among those
-        near max|x| / 8 (code -8 at the largest value) and max|x| / 7 (code 7). q8_0: max|x| / 127, rounded to half precision
-        before the codes are chosen, ties to even.
+    Source: q4_0: for each block the multiple of the power of two that makes the sum of squared errors least, among
+        those near max|x| / 8 (code -8 at the largest value) and max|x| / 7 (code 7). q8_0: max|x| / 127, rounded to
+        half precision before the codes are chosen, ties to even.
     """
     columns, blocks_of_span = values.shape[-1], span // _BLOCK
     rows = values.reshape(-1, columns)
@@ -73,7 +73,9 @@ def _round_q4_0(spans: Floats) -> Rows:
     """(S, blocks, 32) -> (S, blocks, 18)."""
     top = np.abs(spans).max(axis=-1, keepdims=True)  # (S, blocks, 1)
     unit = _unit(top.max(axis=1, keepdims=True) / np.float32(8))  # (S, 1, 1)
-    side = np.where(spans.max(axis=-1, keepdims=True) == top, np.float32(-1), np.float32(1))  # of code -8 at the largest
+    side = np.where(
+        spans.max(axis=-1, keepdims=True) == top, np.float32(-1), np.float32(1)
+    )  # of code -8 at the largest
     best = np.zeros_like(spans)
     scale = np.zeros_like(top)
     least = np.square(spans).sum(axis=-1, keepdims=True)  # all codes 0

@@ -220,7 +220,9 @@ def _add_vocabulary(writer: gguf.GGUFWriter, keys: TokenKeys) -> None:
         writer.add_token_merges(keys.merges)
 
 
-def _add_tensor(writer: gguf.GGUFWriter, tensor: TensorSpec, array: NDArray[np.float32], format: str, span: int) -> None:
+def _add_tensor(
+    writer: gguf.GGUFWriter, tensor: TensorSpec, array: NDArray[np.float32], format: str, span: int
+) -> None:
     writer.add_tensor(
         tensor.package_name,
         quantize(array, format, span=span, name=tensor.name),

@@ -27,6 +27,7 @@ from smallwright.pipeline.stage import Outcome, hash_file, write_atomically
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run.schema import AnswerForm
+from smallwright.spec.formats import SCALE_SPAN
 from smallwright.spec.package import FORMAT_VERSION
 from smallwright.spec.prompt import PromptForm
 from smallwright.tokenizer.load import load_roles, load_tokenizer
@@ -167,6 +168,7 @@ def package_model(
         roles=roles,
         schema=schema,
         answer_calibration=answer_calibration,
+        scale_span=SCALE_SPAN if quantize.scales == "spans" else 0,
     )
 
 

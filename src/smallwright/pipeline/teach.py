@@ -236,7 +236,7 @@ def teacher_package_stage(recipe: Recipe, shop: Workshop, teacher: Outcome) -> O
         return {"size_bytes": info.size_bytes, "sha256": info.sha256}
 
     settings = {"format": TEACHER_PACKAGE_FORMAT, "name": recipe.name}
-    return shop.run("teacher-package", run, settings=settings, inputs={"teacher": teacher})
+    return shop.run("teacher-package", run, settings=settings, inputs={"teacher": teacher}, version=2)
 
 
 def open_teacher(teacher: Outcome) -> tuple[Transformer, Tokenizer]:
