@@ -45,6 +45,16 @@ std::shared_ptr<Model> open_model(const std::string& path, bool in_place) {
     return out;
 }
 
+void prepare(const std::string& path) {
+    nb::gil_scoped_release release;
+    sw::select_kernels();
+    try {
+        sw::Model::prepare(path);
+    } catch (const sw::Error& error) {
+        throw BadPackage(error.kind(), error.what());
+    }
+}
+
 nb::object classify_texts(Session& self, const std::vector<std::string>& texts) {
     Busy busy(self);
     const size_t classes = self.session->model().spec().labels.size();
@@ -171,6 +181,7 @@ NB_MODULE(_engine, m) {
              nb::arg("key"), "The spelling of the token whose number a key of the metadata holds; empty when it has none.")
         .def_prop_ro("end_token", [](const Model& self) { return self.model->tokenizer().end_token(); })
         .def("decode", &decode, nb::arg("tokens"));
+    m.def("prepare", &prepare, nb::arg("path"));
     m.def("open", &open_model, nb::arg("path"), nb::arg("in_place") = false);
 
     nb::class_<Session>(m, "Session")

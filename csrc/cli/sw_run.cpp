@@ -29,6 +29,7 @@ const char* const kUsage =
     "  --seed N           of the sampling (0)\n"
     "  --threads N        0: all cores (0)\n"
     "  --in-place         leave the weights in the file: less memory, slower\n"
+    "  --prepare          write FILE.tiles, the packed weights, and answer nothing: FILE then opens sooner\n"
     "  --json             one JSON object a line\n"
     "  --version, --help\n"
     "\n"
@@ -37,7 +38,7 @@ const char* const kUsage =
 
 struct Options {
     std::string file, text;
-    bool has_text = false, json = false;
+    bool has_text = false, json = false, prepare = false;
     sw_model_options model{0};
     long top = 1, threads = 0;
     sw_sampling sampling{128, 0.0f, 0, 1.0f, 0.0f, 1.0f, 0};
@@ -90,8 +91,9 @@ Options parse(int argc, char** argv) {
             std::printf("sw-run %s (%s)\n", sw_version(), sw_isa());
             std::exit(0);
         }
-        if (name == "--json" || name == "--in-place") {
+        if (name == "--json" || name == "--in-place" || name == "--prepare") {
             if (name == "--json") options.json = true;
+            else if (name == "--prepare") options.prepare = true;
             else options.model.in_place = 1;
             continue;
         }
@@ -187,6 +189,10 @@ void generate(sw_session* session, const Options& options, const std::string& pr
 
 int main(int argc, char** argv) {
     const Options options = parse(argc, argv);
+    if (options.prepare) {
+        check(sw_prepare(options.file.c_str()));
+        return 0;
+    }
     sw_model* model = nullptr;
     sw_session* session = nullptr;
     check(sw_model_open_with(options.file.c_str(), &options.model, &model));

@@ -86,6 +86,13 @@ sw_status sw_model_open_with(const char* path, const sw_model_options* options, 
     });
 }
 
+sw_status sw_prepare(const char* path) {
+    return guarded([&] {
+        need(path, "sw_prepare needs a path. Got NULL.");
+        sw::Model::prepare(path);
+    });
+}
+
 void sw_model_close(sw_model* model) { delete model; }
 sw_task sw_model_task(const sw_model* model) { return model->model->spec().classifier ? SW_TASK_CLASSIFY : SW_TASK_GENERATE; }
 int32_t sw_model_vocabulary(const sw_model* model) { return model->model->spec().vocabulary; }

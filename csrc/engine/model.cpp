@@ -39,7 +39,8 @@ std::string describe(const File& file, const ModelSpec& spec, const Weights& wei
     field("task", spec.classifier ? "\"classify\"" : "\"generate\"");
     field("parameters", std::to_string(weights.parameters));
     field("file_bytes", std::to_string(file.size_bytes()));
-    field("packed_bytes", std::to_string(weights.panels.size_bytes()));
+    field("packed_bytes", std::to_string(weights.packed_bytes()));
+    field("tiles", weights.tiles.data() ? "true" : "false");
     field("width", std::to_string(spec.width));
     field("layers", std::to_string(spec.layers.size()));
     field("vocabulary", std::to_string(spec.vocabulary));
@@ -60,14 +61,19 @@ std::string describe(const File& file, const ModelSpec& spec, const Weights& wei
 
 std::unique_ptr<Model> Model::open(const std::string& path, bool in_place) {
     select_kernels();   // an impossible ISA is refused before the file is read
-    return std::unique_ptr<Model>(new Model(File::open(path), in_place));
+    return std::unique_ptr<Model>(new Model(File::open(path), in_place, path));
 }
 
 std::unique_ptr<Model> Model::parse(const uint8_t* bytes, uint64_t size_bytes, bool in_place) {
-    return std::unique_ptr<Model>(new Model(File::parse(bytes, size_bytes), in_place));
+    return std::unique_ptr<Model>(new Model(File::parse(bytes, size_bytes), in_place, ""));
 }
 
-Model::Model(File file, bool in_place) : file_(std::move(file)), kernels_(select_kernels()), spec_(ModelSpec::read(file_)) {
+void Model::prepare(const std::string& path) {
+    const Model model(File::open(path), false, "");
+    Tiles::write(path, model.file_, model.weights_.panels);
+}
+
+Model::Model(File file, bool in_place, const std::string& path) : file_(std::move(file)), kernels_(select_kernels()), spec_(ModelSpec::read(file_)) {
     std::string_view tokenizer;
     if (file_.find_string("tokenizer.ggml.model", tokenizer)) {
         tokenizer_ = Tokenizer::create(file_);
@@ -76,7 +82,7 @@ Model::Model(File file, bool in_place) : file_(std::move(file)), kernels_(select
                                               " rows for " + std::to_string(tokenizer_->vocabulary()) + " tokens.");
         suffix_tokens_ = tokenizer_->suffix_size();
     }
-    weights_ = Weights::load(file_, spec_, in_place);
+    weights_ = Weights::load(file_, spec_, in_place, path);
     plan_ = Plan::compile(spec_, weights_);
     description_ = describe(file_, spec_, weights_, kernels_);
 }

@@ -17,9 +17,12 @@ namespace sw {
 class Model {
 public:
     // Throws Error: those of File, ModelSpec and Tokenizer, and "missing_tensor", "bad_shape", "bad_type",
-    // "bad_vocabulary", "unsupported_isa".
+    // "bad_vocabulary", "unsupported_isa",
+    // "bad_tiles".
     // in_place: weights stay in the file and are packed as they are used. Less memory, no loading, slower.
     static std::unique_ptr<Model> open(const std::string& path, bool in_place = false);
+    // Writes the packed weights beside the file, where `open` finds them. Throws the same, and "cannot_write".
+    static void prepare(const std::string& path);
     static std::unique_ptr<Model> parse(const uint8_t* bytes, uint64_t size_bytes, bool in_place = false);   // borrows memory (fuzzing)
 
     const ModelSpec& spec() const { return spec_; }
@@ -42,7 +45,7 @@ public:
     std::vector<int32_t> encode_prompt(std::string_view text) const;
 
 private:
-    Model(File file, bool in_place);
+    Model(File file, bool in_place, const std::string& path);
     File file_;
     const Kernels& kernels_;
     ModelSpec spec_;

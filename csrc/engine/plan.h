@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/spec.h"
+#include "engine/tiles.h"
 #include "file/gguf.h"
 #include "kernels/memory.h"
 #include "kernels/pack.h"
@@ -39,13 +40,16 @@ struct Weights {
     std::vector<LayerWeights> layers;
     Linear pooler, head;
     uint64_t parameters = 0;
-    Buffer panels;   // of all matrices, in the order of a pass; empty when they are used in place
+    Buffer panels;   // of all matrices, in the order of a pass; empty when they are used in place, or mapped
+    Tiles tiles;     // the same, mapped
+    size_t packed_bytes() const { return panels.size_bytes() + tiles.size_bytes(); }
 
-    // Every tensor that the description demands, checked; then packed by all cores, unless `in_place`.
-    static Weights load(const File& file, const ModelSpec& spec, bool in_place);
+    // Every tensor that the description demands, checked; then packed by all cores, unless `in_place`, or unless tiles lie beside
+    // the file at `path` (empty: do not look).
+    static Weights load(const File& file, const ModelSpec& spec, bool in_place, const std::string& path);
 
 private:
-    void pack(const File& file, bool in_place);
+    void pack(const File& file, bool in_place, const std::string& path);
 };
 
 // Buffers of a pass, all (rows, widest use) float32, and two for quantised rows.

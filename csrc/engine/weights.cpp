@@ -68,7 +68,7 @@ LayerWeights Loader::layer(size_t index) const {
     return w;
 }
 
-Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place) {
+Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place, const std::string& path) {
     Weights weights;
     const Loader load{file, spec, weights};
     const Tensor& table = load.expect_rows("token_embd.weight", spec.width, spec.vocabulary);
@@ -115,11 +115,11 @@ Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place) {
         weights.table = &table;
         weights.parameters += (uint64_t)spec.vocabulary * spec.width;
     }
-    weights.pack(file, in_place);
+    weights.pack(file, in_place, path);
     return weights;
 }
 
-void Weights::pack(const File& file, bool in_place) {
+void Weights::pack(const File& file, bool in_place, const std::string& path) {
     const auto refuse = [](const PackedMatrix& matrix) {
         throw Error("bad_scales", "in a file with the key smallwright.scale_span the scales of every 128 inputs of a Q8_0 row must be equal, and those "
                                   "of a Q4_0 row at most 15 times one power of two, whole times. They are not in tensor " +
@@ -138,12 +138,14 @@ void Weights::pack(const File& file, bool in_place) {
     }
     size_t size_bytes = 0;
     for (const PackedMatrix* matrix : matrices) size_bytes += matrix->size_bytes();
-    panels = Buffer(size_bytes);
-    uint8_t* at = panels.as();
+    if (!path.empty()) tiles = Tiles::open(path, file, size_bytes);
+    if (!tiles.data()) panels = Buffer(size_bytes);
+    const uint8_t* at = tiles.data() ? tiles.data() : panels.as();
     for (PackedMatrix* matrix : matrices) {
         matrix->place(at);
         at += matrix->size_bytes();
     }
+    if (tiles.data()) return;
     constexpr size_t kWorthThreads = 4u << 20;   // less is packed before a thread has started
     Threads threads(size_bytes < kWorthThreads ? 1 : 0);
     const Threads::Pass pass(threads);

@@ -648,6 +648,8 @@ std::vector<std::string_view> File::keys() const {
 
 uint64_t File::size_bytes() const { return impl_->size_bytes; }
 
+const uint8_t* File::bytes() const { return impl_->bytes; }
+
 void File::release(const Tensor& tensor) const {
     if (impl_->mapping == nullptr) return;
     const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));

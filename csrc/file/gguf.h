@@ -62,6 +62,7 @@ public:
     const std::vector<Tensor>& tensors() const;
     std::vector<std::string_view> keys() const;
     uint64_t size_bytes() const;
+    const uint8_t* bytes() const;   // all of them
     // Tells the system that the pages of a tensor's data are not needed any more (after repacking).
     void release(const Tensor&) const;
 

@@ -40,6 +40,10 @@ typedef struct {
                          * The answers have the same bits. The file must not change while the model is open. */
 } sw_model_options;
 SW_API sw_status sw_model_open_with(const char* path, const sw_model_options* options, sw_model** out);   /* NULL: defaults */
+/* Writes PATH.tiles: the weights as this library packs them, which take about the package's bytes again. Opening the package
+ * then maps them and packs nothing; the answers have the same bits. Tiles of another package or layout are an error
+ * ("bad_tiles"). The file may be deleted at any time. */
+SW_API sw_status sw_prepare(const char* path);
 SW_API void sw_model_close(sw_model* model);
 SW_API sw_task sw_model_task(const sw_model* model);
 SW_API int32_t sw_model_vocabulary(const sw_model* model);

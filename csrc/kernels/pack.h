@@ -20,7 +20,8 @@ public:
     explicit PackedMatrix(const Tensor& tensor, bool spans = false);
 
     size_t size_bytes() const { return view_.panel_stride * (size_t)panels(); }   // of all panels, packed
-    void place(uint8_t* memory) { view_.data = memory; }   // size_bytes() on a 64-byte boundary; without it: in place
+    // size_bytes() on a 64-byte boundary, to be packed or already so; without it: in place
+    void place(const uint8_t* memory) { view_.data = memory; }
     // Into the memory placed. False: scales do not agree in spans (the matrix must not be used).
     [[nodiscard]] bool pack(int panel_begin, int panel_end);
     bool scales_agree() const;   // what `pack` would say of all panels, where they are used in place

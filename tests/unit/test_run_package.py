@@ -275,6 +275,17 @@ def test_sw_run_answers_the_same_in_place(classifier: Path, speaker: Path) -> No
         assert expected and _answer(str(path), PROMPT, "--json", "--max-tokens", "5", "--in-place").stdout == expected
 
 
+def test_sw_run_prepares_what_it_then_maps(speaker: Path, tmp_path: Path) -> None:
+    path = tmp_path / "text.gguf"
+    shutil.copy(speaker, path)
+    expected = _answer(str(path), PROMPT, "--json", "--max-tokens", "5").stdout
+    assert _answer(str(path), "--prepare").returncode == 0
+    assert path.with_name("text.gguf.tiles").is_file()
+    assert _answer(str(path), PROMPT, "--json", "--max-tokens", "5").stdout == expected
+    path.with_name("text.gguf.tiles").write_bytes(b"nothing")
+    assert "(bad_tiles)" in _answer(str(path), PROMPT).stderr
+
+
 def test_sw_run_generates_as_python_does(speaker: Path) -> None:
     with load(speaker, threads=1) as package:
         expected = package.generate(PROMPT, 15, temperature=0.9, top_k=20, top_p=0.9, seed=7)

@@ -1,4 +1,4 @@
-"""Verbs that open a package: ``run`` and ``inspect``. They need the base install only."""
+"""Verbs that open a package: ``run``, ``prepare`` and ``inspect``. They need the base install only."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def register(command_line: CommandLine) -> None:
     """Add the verbs."""
     _add_run(command_line)
+    command_line.add_verb(prepare).add_argument("file", metavar="FILE", help="A package (.gguf).")
     add = command_line.add_verb(inspect).add_argument
     add("file", metavar="FILE", help="A package (.gguf).")
     add("--json", dest="as_json", action="store_true", help="Everything, as JSON.")
@@ -55,6 +56,14 @@ def _add_run(command_line: CommandLine) -> None:
     add("--grammar", metavar="FILE", help="A Lark or GBNF grammar.")
     add("--regex", metavar="PATTERN", help="A regular expression that the whole text matches.")
     add("--choice", metavar="TEXT", action="append", dest="choices", help="One of these; repeat it.")
+
+
+def prepare(asked: Namespace) -> None:
+    """Write the packed weights of a package beside it (FILE.tiles): it then opens sooner, with the same answers."""
+    from smallwright.run.prepare import prepare as write_tiles
+
+    written = write_tiles(asked.file)
+    print(f"{written}: {written.stat().st_size / 1e6:.1f} MB; delete it at any time")
 
 
 def run(asked: Namespace) -> None:
