@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,17 +50,25 @@ def answer_next_tokens(model: Transformer, shard: Shard, out: Path, *, context: 
     """
 
     def fill(answers: TopAnswers) -> None:
-        positions, step = shard.tokens.size, context * _BLOCKS_AT_ONCE
-        for start in range(0, positions, step):
-            part = torch.from_numpy(shard.tokens[start : start + step].astype(np.int64))
-            whole = len(part) // context * context
-            for begin, block in ((0, part[:whole].view(-1, context)), (whole, part[whole:].view(1, -1))):
-                if block.numel():
-                    rows = slice(start + begin, start + begin + block.numel())
-                    _put(answers, rows, model.logits(block).flatten(0, 1))
+        for start, logits in read_blocks(model, shard, context):
+            _put(answers, slice(start, start + len(logits)), logits)
 
     key = f"{hash_weights(model)} {hashlib.sha256(shard.tokens).hexdigest()} {context}"
     return _cached(out, key, shard.tokens.size, top, model.spec.embedding.vocabulary, fill)
+
+
+def read_blocks(model: Transformer, shard: Shard, context: int) -> Iterator[tuple[int, torch.Tensor]]:
+    """The model's logits after each of a shard's P tokens, in order: the number of the first, and (n, V) logits.
+
+    See ``answer_next_tokens`` for the arguments and for how blocks are cut.
+    """
+    positions, step = shard.tokens.size, context * _BLOCKS_AT_ONCE
+    for start in range(0, positions, step):
+        part = torch.from_numpy(shard.tokens[start : start + step].astype(np.int64))
+        whole = len(part) // context * context
+        for begin, block in ((0, part[:whole].view(-1, context)), (whole, part[whole:].view(1, -1))):
+            if block.numel():
+                yield start + begin, model.logits(block).flatten(0, 1)
 
 
 @torch.inference_mode()
@@ -94,13 +102,23 @@ def answer_completions(model: Transformer, completions: Completions, out: Path, 
     return _cached(out, key, targets, top, model.spec.embedding.vocabulary, fill)
 
 
-def _put(answers: TopAnswers, rows: slice | NDArray[np.int64], logits: torch.Tensor) -> None:
-    best = torch.log_softmax(logits.float(), dim=-1).topk(answers.top, dim=-1)
+def best_tokens(logits: torch.Tensor, top: int) -> torch.return_types.topk:
+    """The K largest log-probabilities of each of N rows of logits (N, V) and their tokens, ``values`` and ``indices``.
+
+    Raises:
+        CheckpointError: one is NaN or infinity.
+    """
+    best = torch.log_softmax(logits.float(), dim=-1).topk(top, dim=-1)
     if not torch.isfinite(best.values).all():
         raise CheckpointError(
             "a teacher's answers must be finite. Got NaN or infinity from its logits. Train it with a smaller "
             "learning_rate, or choose another checkpoint."
         )
+    return best
+
+
+def _put(answers: TopAnswers, rows: slice | NDArray[np.int64], logits: torch.Tensor) -> None:
+    best = best_tokens(logits, answers.top)
     answers.put(rows, best.values.numpy(), best.indices.numpy())
 
 
@@ -108,15 +126,29 @@ def _cached(
     out: Path, question: str, rows: int, top: int, vocabulary: int, fill: Callable[[TopAnswers], None]
 ) -> TopAnswers:
     top = min(top, vocabulary)
-    key = f"{question} {top}"
-    if not _is_answered(out / CARD, key):
-        out.mkdir(parents=True, exist_ok=True)
+
+    def ask() -> NDArray[np.void]:
         answers = TopAnswers.empty(rows, top, vocabulary)
         fill(answers)
-        (out / CARD).unlink(missing_ok=True)
-        write_array(out / ANSWERS, answers.records)
-        write_text(out / CARD, json.dumps({"key": key, "positions": rows, "top": top}) + "\n")
+        return answers.records
+
+    ask_once(out, f"{question} {top}", ask)
     return TopAnswers.open(out / ANSWERS)
+
+
+def ask_once(out: Path, key: str, ask: Callable[[], NDArray[np.void]]) -> None:
+    """Leave a teacher's answers in ``out / ANSWERS``, of which ``key`` says all that they depend on.
+
+    Where they lie there already, or a damaged card does not say so, they are read or asked for again.
+    """
+    if _is_answered(out / CARD, key):
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    records = ask()
+    (out / CARD).unlink(missing_ok=True)
+    write_array(out / ANSWERS, records)
+    card = {"key": key, "positions": len(records), "top": int(records.dtype["low"].shape[0])}
+    write_text(out / CARD, json.dumps(card) + "\n")
 
 
 def _is_answered(card: Path, key: str) -> bool:
