@@ -77,11 +77,12 @@ def _ask(
     tokens, top = theirs.tokens, answers.top
     likelihoods = np.zeros(tokens.size)
     for start, logits in read_blocks(model, theirs, context):
+        known = torch.log_softmax(logits.float(), dim=-1)
         low, high = np.searchsorted(at, [start, start + len(logits)])
-        best = best_tokens(logits[torch.from_numpy(at[low:high] - start)], top.top)
+        best = best_tokens(known[torch.from_numpy(at[low:high] - start)], top.top)
         top.put(aligned[low:high], best.values.numpy(), names[best.indices.numpy()])
         following = torch.from_numpy(tokens[start + 1 : start + 1 + len(logits)].astype(np.int64))
-        chosen = torch.log_softmax(logits[: len(following)].float(), dim=-1).gather(1, following[:, None])[:, 0]
+        chosen = known[: len(following)].gather(1, following[:, None])[:, 0]
         likelihoods[start : start + len(following)] = chosen.double().numpy()
     return likelihoods
 

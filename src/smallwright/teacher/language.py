@@ -102,13 +102,13 @@ def answer_completions(model: Transformer, completions: Completions, out: Path, 
     return _cached(out, key, targets, top, model.spec.embedding.vocabulary, fill)
 
 
-def best_tokens(logits: torch.Tensor, top: int) -> torch.return_types.topk:
-    """The K largest log-probabilities of each of N rows of logits (N, V) and their tokens, ``values`` and ``indices``.
+def best_tokens(log_probabilities: torch.Tensor, top: int) -> torch.return_types.topk:
+    """The K largest of each of N rows of log-probabilities (N, V) and their tokens, ``values`` and ``indices``.
 
     Raises:
         CheckpointError: one is NaN or infinity.
     """
-    best = torch.log_softmax(logits.float(), dim=-1).topk(top, dim=-1)
+    best = log_probabilities.topk(top, dim=-1)
     if not torch.isfinite(best.values).all():
         raise CheckpointError(
             "a teacher's answers must be finite. Got NaN or infinity from its logits. Train it with a smaller "
@@ -118,7 +118,7 @@ def best_tokens(logits: torch.Tensor, top: int) -> torch.return_types.topk:
 
 
 def _put(answers: TopAnswers, rows: slice | NDArray[np.int64], logits: torch.Tensor) -> None:
-    best = best_tokens(logits, answers.top)
+    best = best_tokens(torch.log_softmax(logits.float(), dim=-1), answers.top)
     answers.put(rows, best.values.numpy(), best.indices.numpy())
 
 
@@ -137,9 +137,12 @@ def _cached(
 
 
 def ask_once(out: Path, key: str, ask: Callable[[], NDArray[np.void]]) -> None:
-    """Leave a teacher's answers in ``out / ANSWERS``, of which ``key`` says all that they depend on.
+    """Leave a teacher's answers in ``out / ANSWERS``; where those of the same ``key`` lie there already, ``ask`` is not
+    called.
 
-    Where they lie there already, or a damaged card does not say so, they are read or asked for again.
+    Args:
+        key: says all that the answers depend on.
+        ask: gives records as those of ``TopAnswers``.
     """
     if _is_answered(out / CARD, key):
         return
