@@ -45,6 +45,7 @@ def cross_answers_stage(
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
         from smallwright.teacher.cross_tokenizer import answer_across
+        from smallwright.train.precision import choose_precision
 
         alphabets = _read_alphabet(tokenizers[0]), _read_alphabet(tokenizers[1])
         theirs, mine = (Shard.open(part.folder / "train") for part in lessons)
@@ -53,7 +54,14 @@ def cross_answers_stage(
         model = load_model(teacher.folder / TEACHER_FOLDER)
         context = min(recipe.student.context, model.spec.context)
         answers = answer_across(
-            model, theirs, alignment, folder, vocabulary=mine.vocabulary, context=context, top=TOP_TOKENS
+            model,
+            theirs,
+            alignment,
+            folder,
+            vocabulary=mine.vocabulary,
+            context=context,
+            top=TOP_TOKENS,
+            precision=choose_precision(recipe.distill.precision, model.embedding.device),
         )
         return {
             "positions": len(answers),
@@ -62,7 +70,7 @@ def cross_answers_stage(
             "shared_tokens": int((alignment.shared >= 0).sum()),
         }
 
-    settings = {"top": TOP_TOKENS, "context": recipe.student.context}
+    settings = {"top": TOP_TOKENS, "context": recipe.student.context, "precision": recipe.distill.precision}
     given = recipe.teacher
     assert given is not None and given.path is not None  # the recipe demands it
     # One that is not trained here answers the same under every seed: it is not asked again.

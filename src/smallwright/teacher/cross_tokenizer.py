@@ -23,7 +23,15 @@ from smallwright.train.checkpoint import hash_weights
 
 
 def answer_across(
-    model: Transformer, theirs: Shard, alignment: Alignment, out: Path, *, vocabulary: int, context: int, top: int = 32
+    model: Transformer,
+    theirs: Shard,
+    alignment: Alignment,
+    out: Path,
+    *,
+    vocabulary: int,
+    context: int,
+    top: int = 32,
+    precision: str = "float32",
 ) -> CrossAnswers:
     """The teacher's answers at a student's positions; a second call with the same question asks nothing.
 
@@ -35,6 +43,7 @@ def answer_across(
         vocabulary: the student's.
         context: tokens of one block, at most the model's context.
         top: K, at most the teacher's vocabulary.
+        precision: float32 or bfloat16, of the matrix products.
     Returns:
         P positions, mapped from disk.
     Raises:
@@ -50,14 +59,14 @@ def answer_across(
         # A table may have rows beyond the tokenizer's tokens.
         names = np.full(rows, vocabulary, dtype=np.int64)
         names[: len(alignment.shared)] = np.where(alignment.shared < 0, vocabulary, alignment.shared)
-        likelihoods = _ask(model, theirs, context, answers, aligned, alignment.at[aligned], names)
+        likelihoods = _ask(model, theirs, context, precision, answers, aligned, alignment.at[aligned], names)
         _write_spans(answers, aligned, alignment, likelihoods)
         return answers.records
 
     digest = hashlib.sha256(theirs.tokens)
     for array in (alignment.at, alignment.torn, alignment.shared):
         digest.update(np.ascontiguousarray(array))
-    ask_once(out, f"across {hash_weights(model)} {digest.hexdigest()} {vocabulary} {context} {top}", fill)
+    ask_once(out, f"across {hash_weights(model)} {digest.hexdigest()} {vocabulary} {context} {top} {precision}", fill)
     return CrossAnswers.open(out / ANSWERS, vocabulary)
 
 
@@ -66,6 +75,7 @@ def _ask(
     model: Transformer,
     theirs: Shard,
     context: int,
+    precision: str,
     answers: CrossAnswers,
     aligned: NDArray[np.int64],
     at: NDArray[np.int64],
@@ -76,7 +86,7 @@ def _ask(
     """
     tokens, top = theirs.tokens, answers.top
     likelihoods = np.zeros(tokens.size)
-    for start, logits in read_blocks(model, theirs, context):
+    for start, logits in read_blocks(model, theirs, context, precision=precision):
         known = torch.log_softmax(logits.float(), dim=-1)
         low, high = np.searchsorted(at, [start, start + len(logits)])
         best = best_tokens(known[torch.from_numpy(at[low:high] - start)], top.top)

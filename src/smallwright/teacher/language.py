@@ -23,6 +23,7 @@ from smallwright.errors import CheckpointError
 from smallwright.model import Transformer
 from smallwright.train.checkpoint import hash_weights, write_array, write_text
 from smallwright.train.completions import load_completions, target_numbers
+from smallwright.train.precision import autocast
 from smallwright.train.predict import group_by_length
 
 ANSWERS, CARD = "answers.npy", "answers.json"
@@ -57,18 +58,24 @@ def answer_next_tokens(model: Transformer, shard: Shard, out: Path, *, context: 
     return _cached(out, key, shard.tokens.size, top, model.spec.embedding.vocabulary, fill)
 
 
-def read_blocks(model: Transformer, shard: Shard, context: int) -> Iterator[tuple[int, torch.Tensor]]:
+def read_blocks(
+    model: Transformer, shard: Shard, context: int, *, precision: str = "float32"
+) -> Iterator[tuple[int, torch.Tensor]]:
     """The model's logits after each of a shard's P tokens, in order: the number of the first, and (n, V) logits.
 
-    See ``answer_next_tokens`` for the arguments and for how blocks are cut.
+    See ``answer_next_tokens`` for the arguments and for how blocks are cut; ``precision``, float32 or bfloat16, is that
+    of the matrix products.
     """
     positions, step = shard.tokens.size, context * _BLOCKS_AT_ONCE
+    device = next(model.parameters()).device
     for start in range(0, positions, step):
         part = torch.from_numpy(shard.tokens[start : start + step].astype(np.int64))
         whole = len(part) // context * context
         for begin, block in ((0, part[:whole].view(-1, context)), (whole, part[whole:].view(1, -1))):
             if block.numel():
-                yield start + begin, model.logits(block).flatten(0, 1)
+                with autocast(precision, device):
+                    logits = model.logits(block).flatten(0, 1)
+                yield start + begin, logits
 
 
 @torch.inference_mode()
