@@ -24,7 +24,7 @@ from typing import Any
 
 import smallwright
 from claims import ROOT, Claims
-from distilling.language import check_language
+from distilling.language import ACROSS, WAYS, check_language
 from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
@@ -87,6 +87,7 @@ def main() -> None:
     language.add_argument("--teacher-steps", type=int, default=TEACHER_STEPS)
     language.add_argument("--student-steps", type=int, default=STUDENT_STEPS)
     language.add_argument("--seeds", type=int, default=1, help="students of each way")
+    language.add_argument("--way", choices=(*WAYS, *ACROSS), action="append", help="only these ways; all, if not given")
     language.add_argument("--threads", type=int, help="of training; all that there are, if not given")
     language.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
     asked = parser.parse_args()
@@ -101,6 +102,7 @@ def main() -> None:
                 teacher_steps=asked.teacher_steps,
                 student_steps=asked.student_steps,
                 seeds=asked.seeds,
+                ways=asked.way,
                 threads=asked.threads,
             )
     if "memory" in parts:

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import statistics
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,8 +60,10 @@ ACROSS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Found:
-    """One build: what its file foretells, and the seconds of every stage and of the student's own.
+    """One build: what its file foretells, and its seconds.
 
+    ``stages``: seconds of every stage. ``seconds``, ``cpu_seconds``: of the student's own, by the clock (which other
+    work on the machine delays) and of processor time.
     ``leaks``: pieces of held-out text that were found among the learned ones, and taken out of these.
     """
 
@@ -70,6 +71,7 @@ class Found:
     bits_per_byte: float
     parameters: int
     seconds: float
+    cpu_seconds: float
     stages: Mapping[str, float]
     leaks: int
 
@@ -93,7 +95,6 @@ def check_language(
         ways: names of WAYS and ACROSS to run; None: all.
         threads: of training; None: all that the process may use.
     """
-    began = time.monotonic()
     sizes = write_texts(folder)
     parts = {"tokenizer": own_tokens(TEACHER_TOKENS), "student": size("micro"), "threads": threads}
     taught = build(folder, "teacher", parts, teacher_steps)
@@ -116,7 +117,9 @@ def check_language(
         "steps": {"teacher": teacher_steps, "student": student_steps, "tokens_a_step": BATCH * CONTEXT},
         "teacher": describe([taught]),
         "students": {way: describe(results) for way, results in found.items()},
-        "minutes_of_this_call": round((time.monotonic() - began) / 60, 1),
+        "across_tokenizers": [
+            read_facts(card) for card in sorted(folder.glob("builds/student/stages/cross-answers-*"))
+        ],
     }
     hold(claims, taught, found)
 
@@ -140,12 +143,18 @@ def hold(claims: Claims, taught: Found, found: Mapping[str, Sequence[Found]]) ->
 def describe(results: Sequence[Found]) -> dict[str, Any]:
     """Means and standard deviations over seeds, and the values themselves."""
     described: dict[str, Any] = {"seeds": len(results), "parameters": results[0].parameters}
-    for name in ("bits_per_byte", "perplexity", "seconds"):
+    for name in ("bits_per_byte", "perplexity", "seconds", "cpu_seconds"):
         values = [getattr(one, name) for one in results]
         spread = statistics.stdev(values) if len(values) > 1 else None
         described[name] = {"mean": statistics.mean(values), "sd": spread, "values": values}
     described["stages"] = [dict(one.stages) for one in results]
     return described
+
+
+def read_facts(stage: Path) -> dict[str, Any]:
+    """What the asking of the teacher across tokenizers came to, and its cost."""
+    card = json.loads((stage / "card.json").read_text(encoding="utf-8"))
+    return {**card["facts"], **card["cost"]}
 
 
 def own_tokens(vocabulary: int) -> dict[str, Any]:
@@ -191,6 +200,7 @@ def read(report: Report) -> Found:
         bits_per_byte=score.bits_per_byte,
         parameters=report.package.parameters,
         seconds=stages["student"],
+        cpu_seconds=next(stage.cpu_seconds for stage in report.build if stage.name == "student"),
         stages=stages,
         leaks=sum(leak.rows for leak in report.data.leakage),
     )
