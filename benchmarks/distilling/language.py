@@ -53,6 +53,12 @@ WAYS: dict[str, dict[str, Any]] = {
 ACROSS: dict[str, dict[str, Any]] = {
     "own tokens, plain": {"objectives": ["cross_entropy"]},
     "own tokens, shared vocabulary": {"objectives": ["shared_vocabulary"], "temperature": 1.0, "weight": 0.5},
+    "own tokens, shared vocabulary with tail": {
+        "objectives": ["shared_vocabulary"],
+        "temperature": 1.0,
+        "weight": 0.5,
+        "tail": True,
+    },
     "own tokens, universal logit": {"objectives": ["universal_logit"], "weight": 0.5},
     "own tokens, aligned likelihood": {"objectives": ["aligned_likelihood"], "temperature": 1.0, "weight": 0.5},
 }
