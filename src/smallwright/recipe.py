@@ -155,6 +155,7 @@ class Recipe(BaseModel):
                 f"distill.targets: {self.distill.targets} needs kind: generate, a teacher, and rows with "
                 "data.train.fields.prompt and completion. Leave it out, or add them"
             )
+        self._check_tokenizers()
         self._check_tutoring()
         self._check_offer()
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
@@ -181,6 +182,19 @@ class Recipe(BaseModel):
         if self.distill.needs_teacher_beside:
             raise ValueError(
                 f"distill.match and distill.answers: online need a network, which {kind} is not. Leave them out"
+            )
+
+    def _check_tokenizers(self) -> None:
+        asked, crosses = f"distill.objectives: {', '.join(self.distill.objectives)}", self.distill.crosses_tokenizers
+        given = self.teacher is not None and self.teacher.path is not None
+        apart = given and self.task.kind == "generate" and self.tokenizer.kind == "train"
+        if crosses and (not apart or self.answers_prompts):
+            needs = "kind: generate, whole texts, teacher.path and tokenizer: {kind: train}"
+            raise ValueError(f"{asked} needs {needs}: a teacher with other tokens. Use soft_targets, or add them")
+        if apart and (not crosses or "soft_targets" in self.distill.objectives):
+            raise ValueError(
+                "a teacher of language with a path answers in its own tokens, not in those of tokenizer.kind: train. "
+                f"Got {asked}. Use objectives: [shared_vocabulary], or tokenizer: {{kind: teacher}}"
             )
 
     def _check_tutoring(self) -> None:

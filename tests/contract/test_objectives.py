@@ -21,7 +21,18 @@ def _case(rows: int = 7, classes: int = 5, seed: int = 0) -> tuple[torch.Tensor,
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(rows, classes, generator=generator) * 3
     teacher = torch.randn(rows, classes, generator=generator) * 3
-    return logits, Targets(torch.randint(classes, (rows,), generator=generator), teacher)
+    labels = torch.randint(classes, (rows,), generator=generator)
+    # A teacher of the same tokens, in the terms of one that reads others too: each label is a span.
+    likelihoods = F.log_softmax(teacher, -1).gather(1, labels[:, None])[:, 0]
+    return logits, Targets(labels, teacher, spans=torch.arange(rows), span_likelihoods=likelihoods)
+
+
+def _row(targets: Targets, row: int) -> Targets:
+    """One row as targets of its own."""
+    part = slice(row, row + 1)
+    teacher, likelihoods = targets.teacher, targets.span_likelihoods
+    assert teacher is not None and likelihoods is not None
+    return Targets(targets.labels[part], teacher[part], spans=torch.zeros(1).long(), span_likelihoods=likelihoods[part])
 
 
 def check_objective(objective: Objective) -> None:
@@ -36,10 +47,7 @@ def check_objective(objective: Objective) -> None:
     # softmax does not see a shift, so neither may the loss: its gradient sums to nothing in each row
     torch.testing.assert_close(logits.grad.sum(1), torch.zeros(7), atol=1e-5, rtol=0)
     for row in range(7):
-        one = Targets(
-            targets.labels[row : row + 1], None if targets.teacher is None else targets.teacher[row : row + 1]
-        )
-        torch.testing.assert_close(objective(logits[row : row + 1], one)[0], losses[row])
+        torch.testing.assert_close(objective(logits[row : row + 1], _row(targets, row))[0], losses[row])
     with torch.no_grad():
         assert float(objective(logits - 0.05 * logits.grad, targets).sum()) < float(losses.sum())
         large = objective(logits * 1e4, targets)
@@ -191,8 +199,10 @@ def test_top_classes_equal_the_whole_when_they_are_all() -> None:
 def test_errors_say_what_to_do() -> None:
     logits, targets = _case()
     with pytest.raises(
-        RecipeError, match=r"objectives must be one or more of cross_entropy, soft_targets. Got \['kl'\]"
+        RecipeError, match=r"objectives must be one or more of cross_entropy, soft_targets, .*. Got \['kl'\]"
     ):
         make_objective(["kl"])
     with pytest.raises(RecipeError, match=r"soft_targets needs a teacher's answers. .* Add a teacher"):
         make_objective(["soft_targets"])(logits, Targets(targets.labels))
+    with pytest.raises(RecipeError, match=r"aligned_likelihood needs a teacher's likelihoods of spans"):
+        make_objective(["aligned_likelihood"])(logits, Targets(targets.labels, targets.teacher))

@@ -117,7 +117,7 @@ def test_nano_presets_are_nano() -> None:
 
 
 def test_an_unknown_preset_is_named() -> None:
-    with pytest.raises(ModelSpecError, match=r"one of nano, nano-wide, micro, small\. Got 'tiny'"):
+    with pytest.raises(ModelSpecError, match=r"one of pico, nano, nano-wide, micro, small\. Got 'tiny'"):
         preset("tiny", vocabulary=64, causal=True, heads=HEADS, context=32)
 
 

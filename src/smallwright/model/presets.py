@@ -36,6 +36,7 @@ ENCODERS = {
     "small": Preset(width=384, layers=6, heads=12, key_value_heads=12, head_width=32, feedforward=1024),
 }
 DECODERS = {
+    "pico": Preset(width=128, layers=2, heads=4, key_value_heads=2, head_width=32, feedforward=384),
     "nano": Preset(width=128, layers=4, heads=4, key_value_heads=2, head_width=32, feedforward=384),
     "nano-wide": Preset(width=192, layers=2, heads=6, key_value_heads=2, head_width=32, feedforward=512),
     "micro": Preset(width=256, layers=6, heads=8, key_value_heads=4, head_width=32, feedforward=704),

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smallwright.compress.student import make_student
+from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import CheckpointError
 from smallwright.evaluate.answers import are_right
 from smallwright.evaluate.calibration import calibrate_answers
 from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
+from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
 from smallwright.pipeline.rows import read_split
@@ -67,17 +69,23 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     data = data_stage(recipe, shop)
     tokenizer = tokenizer_stage(recipe, shop, data)
     lessons = lesson_stage(recipe, shop, data, tokenizer)
-    teacher = _teacher_stage(recipe, shop, tokenizer, lessons) if recipe.teacher else None
+    crosses = recipe.distill.crosses_tokenizers
+    reader, reading = teacher_reading(recipe, shop, data) if crosses else (tokenizer, lessons)
+    teacher = _teacher_stage(recipe, shop, reader, reading) if recipe.teacher else None
     written = None
     if teacher and recipe.distill.targets != "data":
         written = written_stage(recipe, shop, data, tokenizer, teacher)
-        lessons = lesson_stage(recipe, shop, data, tokenizer, written)
-    answers = _answers_stage(recipe, shop, lessons, teacher) if teacher and _hears_teacher(recipe) else None
+        lessons = lesson_stage(recipe, shop, data, tokenizer, written, name="student-shards")
+    answers = None
+    if teacher and crosses:
+        answers = cross_answers_stage(recipe, shop, (reader, tokenizer), (reading, lessons), teacher)
+    elif teacher and _hears_teacher(recipe):
+        answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
     package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data)
     teacher_package = None
     if teacher:
-        teacher_package = _package_stage(recipe, shop, "teacher-package", tokenizer, teacher, TEACHER_FOLDER, data)
+        teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
 
 
@@ -173,7 +181,10 @@ def _student_stage(
             seed=recipe.seed,
             sample=sample_lessons(recipe, lessons) if narrower else (),
         )
-        soft = TopAnswers.open(answers.folder / ANSWERS) if answers is not None else None
+        soft: TopAnswers | CrossAnswers | None = None
+        if answers is not None:
+            crosses = recipe.distill.crosses_tokenizers
+            soft = open_cross_answers(answers, lessons) if crosses else TopAnswers.open(answers.folder / ANSWERS)
         tutor = model if beside else None
         facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft, tutor=tutor)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
@@ -202,7 +213,7 @@ def _train(
     folder: Path,
     *,
     name: str,
-    soft: TopAnswers | None = None,
+    soft: TopAnswers | CrossAnswers | None = None,
     tutor: Transformer | None = None,
 ) -> dict[str, Any]:
     from smallwright.train.loop import train

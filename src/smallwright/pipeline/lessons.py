@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from smallwright.data import Row, Shard, read_rows, write_shard
 from smallwright.data.completions import Completions, write_completions
+from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import DataError
 from smallwright.evaluate.answers import read_value
@@ -38,13 +39,21 @@ SPLITS = ("train", "validation")
 
 
 def lesson_stage(
-    recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, written: Outcome | None = None
+    recipe: Recipe,
+    shop: Workshop,
+    data: Outcome,
+    tokenizer: Outcome,
+    written: Outcome | None = None,
+    *,
+    name: str = "shards",
 ) -> Outcome:
     """The rows as tokens. Pairs longer than the context cannot be learned; they are counted.
 
     Args:
+        tokenizer: the student's, or the teacher's where it reads others.
         written: the teacher's text (``written_stage``), for a student that learns it (``distill.targets``); what it is
             validated on remains the data's.
+        name: the stage's.
     """
     context = _context(recipe)
 
@@ -83,7 +92,6 @@ def lesson_stage(
     inputs = {"data": data, "tokenizer": tokenizer}
     if written is not None:
         settings["targets"], inputs["written"] = recipe.distill.targets, written
-    name = "shards" if written is None else "student-shards"
     return shop.run(name, run, settings=settings, inputs=inputs)
 
 
@@ -131,19 +139,21 @@ def _encode_pairs(
 
 
 def open_lessons(
-    recipe: Recipe, lessons: Outcome, settings: TrainSettings, *, context: int, soft: TopAnswers | None
+    recipe: Recipe, lessons: Outcome, settings: TrainSettings, *, context: int, soft: TopAnswers | CrossAnswers | None
 ) -> LanguageModelTask | CompletionTask:
     """The task that the training loop asks for batches.
 
     Args:
         context: tokens of one block, where texts are learned.
-        soft: a teacher's answers, from ``answer_lessons``.
+        soft: a teacher's answers, from ``answer_lessons`` or, of one that reads other tokens, ``answer_across``.
     """
     from smallwright.train.completions import CompletionTask
+    from smallwright.train.cross_tokenizer import CrossTokenizerTask
     from smallwright.train.free_text import FreeTextTask
     from smallwright.train.tasks import LanguageModelTask
 
     if recipe.answers_prompts:
+        assert not isinstance(soft, CrossAnswers)  # the recipe refuses it
         task = FreeTextTask if lessons.facts["free_text"] else CompletionTask
         return task(
             Completions.open(lessons.folder / "train"),
@@ -152,15 +162,12 @@ def open_lessons(
             seed=recipe.seed,
             teacher=soft,
         )
-    held_out = Shard.open(lessons.folder / "validation")
-    return LanguageModelTask(
-        Shard.open(lessons.folder / "train"),
-        held_out if len(held_out.blocks(context)) else None,
-        context=context,
-        batch_size=settings.batch_size,
-        seed=recipe.seed,
-        teacher=soft,
-    )
+    text, held_out = Shard.open(lessons.folder / "train"), Shard.open(lessons.folder / "validation")
+    judged = held_out if len(held_out.blocks(context)) else None
+    how: dict[str, Any] = {"context": context, "batch_size": settings.batch_size, "seed": recipe.seed}
+    if isinstance(soft, CrossAnswers):
+        return CrossTokenizerTask(text, judged, answers=soft, **how)
+    return LanguageModelTask(text, judged, teacher=soft, **how)
 
 
 def sample_lessons(recipe: Recipe, lessons: Outcome) -> list[NDArray[np.integer]]:

@@ -81,8 +81,8 @@ def read_training_texts(recipe: Recipe, folder: Path) -> list[str]:
     return [part for row in rows for part in (write_prompt(str(row.prompt), form), str(row.completion))]
 
 
-def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
-    """Train a tokenizer on the training text, or trim the teacher's to it."""
+def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome, name: str = "tokenizer") -> Outcome:
+    """Train a tokenizer on the training text, or trim the teacher's to it; ``name`` is the stage's."""
     settings = recipe.tokenizer
     theirs = recipe.root / recipe.teacher.path if recipe.teacher is not None and recipe.teacher.path else None
 
@@ -107,7 +107,7 @@ def tokenizer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
     asked = settings.model_dump(mode="json")
     if recipe.answers_prompts:
         asked["prompt"] = recipe.task.prompt.model_dump()
-    return shop.run("tokenizer", run, settings=asked, inputs=inputs)
+    return shop.run(name, run, settings=asked, inputs=inputs)
 
 
 @dataclass(frozen=True)

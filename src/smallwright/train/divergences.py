@@ -16,6 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+_NEVER = -1e9
+"""A logit of which float32 knows no probability; minus infinity would make 0 times infinity of it."""
+
 Divergence = Callable[[Tensor, Tensor, float], Tensor]
 """Log-probabilities of teacher and student, (N, C) float32 each, and the skew. Leaves (N,) float32."""
 
@@ -93,13 +96,16 @@ def gather_top(logits: Tensor, teacher: Tensor, classes: Tensor, *, tail: bool) 
     Args:
         logits: the student's, (N, C) float32.
         teacher: (N, K) float32 log-probabilities, of all C classes together.
-        classes: (N, K) int64, which classes those are.
+        classes: (N, K) int64, which classes those are; -1: one that the student does not have (its teacher reads other
+            tokens). Both give it the probability 0.
         tail: all other classes are one more, of which the teacher says what it left over (at least 1e-6). Without it
             each distribution is taken over the K alone, and says nothing of the student's other classes.
     Returns:
         student (N, K or K + 1) and teacher likewise, float32 logits.
     """
-    spoken = logits.gather(-1, classes)
+    foreign = classes < 0
+    spoken = logits.gather(-1, classes.clamp(min=0)).masked_fill(foreign, _NEVER)
+    teacher = teacher.masked_fill(foreign, _NEVER)
     if not tail:
         return spoken, teacher
     everything = logits.logsumexp(-1, keepdim=True)

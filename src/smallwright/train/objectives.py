@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from smallwright.errors import RecipeError
+from smallwright.train.alignment import likelihood_divergence, sorted_distance
 from smallwright.train.divergences import gather_top, soft_target_divergence
 
 NO_LABEL = -1
@@ -29,12 +30,20 @@ class Targets:
             differences within a row matter, so log-probabilities serve as well; for K classes it is those.
         teacher_classes: (N, K) int64, which classes ``teacher`` speaks of; None: all of them, in order.
         awaited: a teacher will answer all rows during the forward pass (tutor.py).
+        heard: (N,) bool, rows of which ``teacher`` speaks; None: all of them. In ``teacher_classes`` of a teacher with
+            another tokenizer, -1 is a token that the student does not have.
+        spans: (N,) int64, the span of text, from 0 up, that a row's label belongs to, -1 for none; rows of a span
+            follow each other. None: no spans are known.
+        span_likelihoods: (S,) float32, a teacher's log-likelihoods of the spans, in nats.
     """
 
     labels: Tensor
     teacher: Tensor | None = None
     teacher_classes: Tensor | None = None
     awaited: bool = False
+    heard: Tensor | None = None
+    spans: Tensor | None = None
+    span_likelihoods: Tensor | None = None
 
     def count(self) -> int:
         """Rows that have a label or a teacher: what a mean loss is divided by."""
@@ -83,17 +92,97 @@ def soft_targets(
     hard = cross_entropy(label_smoothing=label_smoothing)
 
     def loss(logits: Tensor, targets: Targets) -> Tensor:
-        if targets.teacher is None:
-            raise RecipeError(
-                "the objective soft_targets needs a teacher's answers. Got none. Add a teacher, or use cross_entropy."
-            )
-        spoken, teacher = logits, targets.teacher.float()
+        spoken, teacher = logits, _need_teacher(targets)
         if targets.teacher_classes is not None:
             spoken, teacher = gather_top(logits, teacher, targets.teacher_classes, tail=tail)
         soft = soft_target_divergence(spoken, teacher, temperature, kind=divergence, skew=skew)
         return weight * soft + (1.0 - weight) * hard(logits, targets) if weight < 1.0 else soft
 
     return loss
+
+
+def shared_vocabulary(
+    *,
+    temperature: float = 2.0,
+    weight: float = 0.9,
+    label_smoothing: float = 0.0,
+    divergence: str = "forward",
+    skew: float = 0.1,
+    tail: bool = False,
+) -> Loss:
+    """``soft_targets`` of a teacher with another tokenizer, over the tokens that both have, where both end a token.
+
+    A row of which the teacher says nothing, or nothing that the student has a token for, has cross-entropy alone. Where
+    both tokenizers are equal it is ``soft_targets`` to the bit.
+
+    Args: see ``soft_targets``. With ``tail`` the teacher's tokens that the student lacks count to the others.
+    """
+    soft = soft_targets(
+        temperature=temperature, weight=1.0, label_smoothing=0.0, divergence=divergence, skew=skew, tail=tail
+    )
+    hard = cross_entropy(label_smoothing=label_smoothing)
+
+    def loss(logits: Tensor, targets: Targets) -> Tensor:
+        heard = targets.heard
+        if targets.teacher_classes is not None:
+            known = (targets.teacher_classes >= 0).any(-1)
+            heard = known if heard is None else heard & known
+        return _mix(soft(logits, targets), hard(logits, targets), heard, weight)
+
+    return loss
+
+
+def universal_logit(*, weight: float = 0.9, label_smoothing: float = 0.0) -> Loss:
+    """``weight`` times the distance of the sorted probabilities where both end a token, plus the rest times
+    cross-entropy; elsewhere cross-entropy alone. See ``sorted_distance``.
+    """
+    hard = cross_entropy(label_smoothing=label_smoothing)
+
+    def loss(logits: Tensor, targets: Targets) -> Tensor:
+        teacher = _need_teacher(targets)
+        known = F.log_softmax(teacher, dim=-1) if targets.teacher_classes is None else teacher
+        return _mix(sorted_distance(logits, known), hard(logits, targets), targets.heard, weight)
+
+    return loss
+
+
+def aligned_likelihood(*, temperature: float = 2.0, weight: float = 0.9, label_smoothing: float = 0.0) -> Loss:
+    """``weight`` times the divergence of how likely both find the bytes between two places where both end a token, plus
+    the rest times cross-entropy; outside such spans cross-entropy alone. See ``likelihood_divergence``.
+
+    A span's divergence stands in its last row.
+    """
+    hard = cross_entropy(label_smoothing=label_smoothing)
+
+    def loss(logits: Tensor, targets: Targets) -> Tensor:
+        spans, teacher = targets.spans, targets.span_likelihoods
+        if spans is None or teacher is None:
+            raise RecipeError(
+                "the objective aligned_likelihood needs a teacher's likelihoods of spans. Got none. "
+                "Use it with a teacher that has another tokenizer."
+            )
+        inside = spans >= 0
+        own = F.log_softmax(logits, dim=-1).gather(1, targets.labels.clamp(min=0)[:, None])[:, 0]
+        student = torch.zeros_like(teacher).index_add(0, spans[inside], own[inside])
+        last = inside & (spans != torch.cat((spans[1:], spans.new_full((1,), NO_LABEL))))
+        soft = torch.zeros_like(own)
+        soft[last] = likelihood_divergence(student, teacher, temperature)
+        return _mix(soft, hard(logits, targets), inside, weight)
+
+    return loss
+
+
+def _need_teacher(targets: Targets) -> Tensor:
+    if targets.teacher is None:
+        raise RecipeError(
+            "an objective like soft_targets needs a teacher's answers. Got none. Add a teacher, or use cross_entropy."
+        )
+    return targets.teacher.float()
+
+
+def _mix(soft: Tensor, hard: Tensor, heard: Tensor | None, weight: float) -> Tensor:
+    mixed = weight * soft + (1.0 - weight) * hard if weight < 1.0 else soft
+    return mixed if heard is None else torch.where(heard, mixed, hard)
 
 
 @dataclass(frozen=True)
@@ -110,11 +199,13 @@ class Objective:
 
 @dataclass(frozen=True)
 class ObjectiveRow:
-    """One objective: ``make`` builds it from those of the settings that are named in ``options``."""
+    """One objective: ``make`` builds it from those of the settings that are named in ``options``; ``crosses``: its
+    teacher reads other tokens than the student."""
 
     make: Callable[..., Loss]
     options: tuple[str, ...]
     needs_teacher: bool
+    crosses: bool = False
 
 
 OBJECTIVES = {
@@ -123,6 +214,16 @@ OBJECTIVES = {
         soft_targets,
         ("temperature", "weight", "label_smoothing", "divergence", "skew", "tail"),
         needs_teacher=True,
+    ),
+    "shared_vocabulary": ObjectiveRow(
+        shared_vocabulary,
+        ("temperature", "weight", "label_smoothing", "divergence", "skew", "tail"),
+        needs_teacher=True,
+        crosses=True,
+    ),
+    "universal_logit": ObjectiveRow(universal_logit, ("weight", "label_smoothing"), needs_teacher=True, crosses=True),
+    "aligned_likelihood": ObjectiveRow(
+        aligned_likelihood, ("temperature", "weight", "label_smoothing"), needs_teacher=True, crosses=True
     ),
 }
 

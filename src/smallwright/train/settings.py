@@ -15,7 +15,9 @@ from smallwright.train.options import LoopOptions
 if TYPE_CHECKING:
     from smallwright.train.objectives import Objective
 
-ObjectiveName = Literal["cross_entropy", "soft_targets"]
+ObjectiveName = Literal["cross_entropy", "soft_targets", "shared_vocabulary", "universal_logit", "aligned_likelihood"]
+CROSS_TOKENIZER = ("shared_vocabulary", "universal_logit", "aligned_likelihood")
+"""Objectives of a teacher that reads other tokens than its student; the table itself needs torch."""
 DivergenceName = Literal["forward", "reverse", "skewed_forward", "skewed_reverse", "jensen_shannon"]
 
 
@@ -133,6 +135,11 @@ class DistilSettings(TrainSettings):
     def keeps_answers(self) -> bool:
         """Whether the teacher is asked once, before the student learns."""
         return self.answers == "kept" and self.own_texts == 0
+
+    @property
+    def crosses_tokenizers(self) -> bool:
+        """Whether an objective is for a teacher that reads other tokens."""
+        return any(name in CROSS_TOKENIZER for name in self.objectives)
 
     @property
     def needs_teacher_beside(self) -> bool:

@@ -1,0 +1,1 @@
+"""The parts of benchmarks/distillation.py, one question each."""
