@@ -1,4 +1,4 @@
-"""Packed weights beside a package: the same bits, found without being asked for, and refused when they are another's."""
+"""Packed weights beside a package: the same bits, found without being asked for, refused when they are another's."""
 
 from __future__ import annotations
 
