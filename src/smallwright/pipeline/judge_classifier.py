@@ -19,7 +19,7 @@ from smallwright.evaluate.baselines import majority_label
 from smallwright.evaluate.cost import Cost, Predictions, measure_classifiers, predict
 from smallwright.evaluate.linear import LINEAR_NAME
 from smallwright.evaluate.process import Subject
-from smallwright.evaluate.quality import ClassifierQuality, classifier_quality
+from smallwright.evaluate.quality import MAJORITY, ClassifierQuality, classifier_quality
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.facts import package_facts
@@ -40,7 +40,7 @@ from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
 
-TEACHER, ASKED, MAJORITY = "teacher (PyTorch)", "teacher (endpoint)", "majority class"
+TEACHER, ASKED = "teacher (PyTorch)", "teacher (endpoint)"
 UNREAD = ""  # what a teacher said whose answer names no class
 
 
@@ -89,7 +89,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
         neighbours=_neighbours(recipe, made, baseline, answers, costs, expected),
         costs=tuple(costs.values()),
         quality=quality,
-        notes=(*_warn(quality, answers, expected), *_note_endpoint(recipe, made)),
+        notes=(*_warn(quality), *_note_endpoint(recipe, made)),
     )
 
 
@@ -187,6 +187,7 @@ def _quality(
         majority_label=answers.majority,
         teacher_predicted=answers.teacher,
         others_predicted=others,
+        simple_predicted={} if answers.linear is None else {LINEAR_NAME: answers.linear},
         strange_logits=None if answers.strange is None else answers.strange.logits,
         confusion_pairs=settings.confusion_pairs,
         wrong_examples=settings.wrong_examples,
@@ -253,14 +254,14 @@ def _note_endpoint(recipe: Recipe, made: Classifier) -> list[str]:
     return notes
 
 
-def _warn(quality: ClassifierQuality, answers: _Answers, expected: Sequence[str]) -> tuple[str, ...]:
+def _warn(quality: ClassifierQuality) -> tuple[str, ...]:
     """What takes the shine off the numbers, said where they stand."""
     notes = warn_of_simple(quality.comparisons, LINEAR_NAME)
-    if answers.teacher is not None and answers.linear is not None:
-        teacher, simple = (metrics.accuracy(expected, labels) for labels in (answers.teacher, answers.linear))
-        if teacher.accuracy <= simple.high:
+    for found in quality.teacher_over:
+        if found.against in quality.unbeaten:
             notes.append(
-                "What is kept of the teacher means little here: the teacher itself does not beat the simple baseline "
-                f"beyond its interval ({teacher.accuracy:.1%} against {simple.accuracy:.1%})."
+                f"What is kept of the teacher is not claimed: the teacher does not beat {found.against} beyond the 95% "
+                f"interval of their difference ({100 * found.difference:+.1f} points, {100 * found.low:+.1f} to "
+                f"{100 * found.high:+.1f})."
             )
     return tuple(notes)
