@@ -15,9 +15,9 @@ from smallwright.errors import DataError, RecipeError
 from smallwright.evaluate.ensemble import ensemble_quality
 from smallwright.evaluate.linear import LINEAR_NAME
 from smallwright.evaluate.report.html import to_html
-from smallwright.pipeline import build
+from smallwright.pipeline import build, make_plan
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
-from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.pipeline.together import answer_together
 from smallwright.recipe import Recipe
 from smallwright.teacher.settings import EnsembleSettings
@@ -53,7 +53,7 @@ def test_three_members_answer_as_one(tmp_path: Path) -> None:
     assert [voice.name for voice in found.voices] == ["network 1", "network 2", LINEAR_NAME]
     assert [voice.weight for voice in found.voices] == pytest.approx([0.2, 0.4, 0.4])
     (answers,) = (tmp_path / "lamps" / "stages").glob("answers-*")
-    card = json.loads(next(answers.glob("*.json")).read_text(encoding="utf-8"))
+    card = json.loads((answers / CARD).read_text(encoding="utf-8"))
     temperatures = [member["temperature"] for member in card["facts"]["members"]]
     said = [np.load(answers / "test" / "answers.npy"), np.load(answers / "teacher-2" / "test" / "answers.npy")]
     networks = [np.exp(log_softmax(one / t, axis=1)) for one, t in zip(said, temperatures, strict=False)]
@@ -70,6 +70,9 @@ def test_three_members_answer_as_one(tmp_path: Path) -> None:
     teacher = next(line for line in report.neighbours if line.kind == "teacher")
     assert teacher.note == f"2 float32 networks with {LINEAR_NAME}, 1 thread" and teacher.latency_p50_ms is not None
     assert "The teachers, alone and together" in to_html(report)
+    cards = [json.loads(path.read_text(encoding="utf-8")) for path in (tmp_path / "lamps" / "stages").glob(f"*/{CARD}")]
+    trained = [card["facts"]["parameters"] for card in cards if card["stage"] in ("teacher", "teacher-2")]
+    assert len(trained) == 2 and make_plan(recipe).teacher_parameters == sum(trained)
 
 
 def make_data(folder: Path) -> Outcome:
