@@ -44,9 +44,9 @@ DOMAINS = (
     Domain("twitter_fin_news", 2388, 0.83, 0.97),
     Domain("mts_dialog_sections", 200, 0.66, None),
     Domain("pubmedqa", 500, 0.54, None),
-    Domain("hint3_curekart", 459, 0.5, 0.95),
+    Domain("hint3_curekart", 459, 0.8, None),
     Domain("hint3_powerplay11", 309, 0.5, 0.95),
-    Domain("hint3_sofmattress", 253, 0.5, 0.95),
+    Domain("hint3_sofmattress", 253, 0.7, None),
 )
 
 
