@@ -26,7 +26,7 @@ from typing import Any
 import smallwright
 from claims import ROOT, Claims
 from distilling.domains import check_domains
-from distilling.ensembles import check_ensembles
+from distilling.ensembles import SEEDS, check_ensembles
 from distilling.small import check_small
 from smallwright.recipe import Recipe
 
@@ -88,9 +88,13 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS, action="append")
     parser.add_argument("--out", type=Path, help="folder of the builds: those that are there are gone on with")
     parser.add_argument(
-        "--only", action="append", default=[], help="domains, small: a recipe's name; may be given again"
+        "--only", action="append", default=[], help="domains, small, ensemble: a recipe's name; may be given again"
     )
     parser.add_argument("--threads", type=int, help="domains, small, ensemble: cores used for training; not given: all")
+    parser.add_argument(
+        "--seed", type=int, action="append", help="ensemble: a seed; may be given again; not given: 0, 1, 2"
+    )
+    parser.add_argument("--teachers-alone", action="store_true", help="ensemble: train no students")
     given = parser.parse_args()
     parts = given.part or PARTS
     claims = Claims("distillation", "What does a student gain from its teacher, and what does a teacher cost?")
@@ -107,7 +111,8 @@ def main() -> None:
         if "small" in parts:
             check_small(claims, folder, only=given.only, overrides=overrides)
         if "ensemble" in parts:
-            check_ensembles(claims, folder / "ensemble", overrides=overrides)
+            how = {"seeds": given.seed or SEEDS, "students": not given.teachers_alone}
+            check_ensembles(claims, folder, only=given.only, **how, overrides=overrides)
     claims.finish()
 
 

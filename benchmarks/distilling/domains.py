@@ -45,7 +45,7 @@ DOMAINS = (
     Domain("mts_dialog_sections", 200, 0.66, None),
     Domain("pubmedqa", 500, 0.54, None),
     Domain("hint3_curekart", 459, 0.8, None),
-    Domain("hint3_powerplay11", 309, 0.5, 0.95),
+    Domain("hint3_powerplay11", 309, 0.58, None),
     Domain("hint3_sofmattress", 253, 0.7, None),
 )
 
