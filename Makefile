@@ -50,7 +50,7 @@ SANITIZE_MODULE = $(CURDIR)/build/sanitize/module
 SANITIZE_TESTS  = tests/attacks tests/parity/test_activation_bits.py tests/parity/test_engine_bitstable.py tests/parity/test_engine_in_place.py tests/parity/test_engine_native_keys.py \
 	tests/parity/test_engine_own_spec.py tests/parity/test_package_engine.py tests/properties/test_blocks.py \
 	tests/parity/test_sentencepiece.py tests/properties/test_kernels.py tests/properties/test_native_tokenizer.py tests/unit/test_measure.py \
-	tests/unit/test_run_package.py tests/unit/test_generation.py tests/unit/test_batch.py
+	tests/unit/test_run_package.py tests/unit/test_generation.py tests/unit/test_batch.py tests/unit/test_spans.py tests/unit/test_tiles.py
 
 .PHONY: sanitize
 sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's tests, then 50,000 mutated files
@@ -65,7 +65,7 @@ sanitize: $(STAMP) ## address and undefined-behaviour sanitizers: the engine's t
 
 # Python and its libraries are not instrumented: the sanitizer knows nothing of their locks, so it tells of the engine alone.
 THREAD_MODULE = $(CURDIR)/build/sanitize-threads/module
-THREAD_TESTS  = tests/parity/test_activation_bits.py tests/parity/test_engine_bitstable.py tests/unit/test_run_package.py tests/unit/test_generation.py tests/unit/test_batch.py
+THREAD_TESTS  = tests/parity/test_activation_bits.py tests/parity/test_engine_bitstable.py tests/unit/test_run_package.py tests/unit/test_generation.py tests/unit/test_batch.py tests/unit/test_spans.py tests/unit/test_tiles.py
 
 .PHONY: sanitize-threads
 sanitize-threads: $(STAMP) ## thread sanitizer: a million sections of a pool, sessions that share models, the engine's tests

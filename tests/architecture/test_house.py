@@ -84,5 +84,6 @@ def test_recipe_parses(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     overrides = ["teacher.path=teacher"] if "python:" in path.read_text(encoding="utf-8") else []
     recipe = Recipe.load(path, overrides)
     assert recipe.name == path.stem
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 25, "a recipe is read at a glance"
     again = Recipe.from_mapping(yaml.safe_load(recipe.to_yaml()), root=recipe.root)
     assert again == recipe

@@ -19,6 +19,8 @@ from smallwright.evaluate.calibration import Calibration, OutOfScope
 from smallwright.evaluate.comparison import Comparison, Retention
 from smallwright.evaluate.metrics import Accuracy, ClassScore, LanguageScore
 
+MAJORITY = "majority class"
+
 
 @dataclass(frozen=True)
 class Confusion:
@@ -45,7 +47,8 @@ class ClassifierQuality:
     """What a classifier's answers on the test rows are worth.
 
     ``retention`` and ``comparisons`` are None and empty where there was no teacher and nothing to compare with;
-    ``out_of_scope`` is None without such rows.
+    ``out_of_scope`` is None without such rows. ``teacher_over``: the teacher minus each simple system (the majority
+    first), on the same rows; empty without a teacher.
     """
 
     accuracy: Accuracy
@@ -57,6 +60,15 @@ class ClassifierQuality:
     out_of_scope: OutOfScope | None
     retention: Retention | None
     comparisons: tuple[Comparison, ...]
+    teacher_over: tuple[Comparison, ...] = ()
+
+    @property
+    def unbeaten(self) -> tuple[str, ...]:
+        """Simple systems that the teacher does not beat beyond the 95% interval.
+
+        While there is one, what a student keeps of the teacher is no claim: there was nothing to learn from it.
+        """
+        return tuple(found.against for found in self.teacher_over if found.low <= 0)
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,7 @@ def classifier_quality(
     majority_label: str,
     teacher_predicted: Sequence[str] | None = None,
     others_predicted: Mapping[str, Sequence[str]] | None = None,
+    simple_predicted: Mapping[str, Sequence[str]] | None = None,
     strange_logits: NDArray[np.floating] | None = None,
     confusion_pairs: int = 12,
     wrong_examples: int = 30,
@@ -109,6 +122,7 @@ def classifier_quality(
         majority_label: most frequent label of the training rows.
         teacher_predicted: (N,) the teacher's labels on the same rows; None without a teacher.
         others_predicted: by name, (N,) labels of other systems, each compared with this one row by row.
+        simple_predicted: by name, (N,) labels of the systems that a teacher must beat, besides the majority.
         strange_logits: (M, C) logits of rows that belong to no class.
         confusion_pairs, wrong_examples: how many are shown.
         bins, resamples, seed: of the calibration and of the bootstrap.
@@ -124,11 +138,14 @@ def classifier_quality(
     confidence = calibrate.confidences(logits, temperature)
     right = metrics.correctness(expected, predicted)
     options = {"resamples": resamples, "seed": seed}
-    retention = None
+    retention, teacher_over = None, []
     if teacher_predicted is not None:
         majority = metrics.correctness(expected, [majority_label] * len(expected))
         teacher = metrics.correctness(expected, teacher_predicted)
         retention = comparison.retention(right, teacher, majority, **options)
+        simple = {name: metrics.correctness(expected, said) for name, said in (simple_predicted or {}).items()}
+        for name, outcome in {MAJORITY: majority, **simple}.items():
+            teacher_over.append(comparison.compare(teacher, outcome, name=name, **options))
     others = dict(others_predicted or {})
     return ClassifierQuality(
         accuracy=metrics.accuracy(expected, predicted),
@@ -145,6 +162,7 @@ def classifier_quality(
             comparison.compare(right, metrics.correctness(expected, answers), name=name, **options)
             for name, answers in others.items()
         ),
+        teacher_over=tuple(teacher_over),
     )
 
 

@@ -32,6 +32,7 @@ from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.teach import (
     answers_stage,
     linear_stage,
+    more_teachers_stages,
     open_teacher,
     read_heard,
     read_transfer,
@@ -55,7 +56,8 @@ SAMPLE_TEXTS = 512
 class Classifier:
     """The finished stages. ``teacher``, ``answers`` and ``teacher_package`` are None without a teacher.
 
-    ``linear`` is None where neither the report nor the teacher's ensemble asks for it.
+    ``linear`` is None where neither the report nor the teacher's ensemble asks for it. ``more_teachers`` are the other
+    networks of that ensemble.
     """
 
     data: Outcome
@@ -66,24 +68,29 @@ class Classifier:
     teacher: Outcome | None
     answers: Outcome | None
     teacher_package: Outcome | None
+    more_teachers: tuple[Outcome, ...] = ()
 
 
 def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     """Run every stage up to the package."""
     data = data_stage(recipe, shop)
     tokenizer = tokenizer_stage(recipe, shop, data)
-    ensemble = recipe.teacher is not None and recipe.teacher.ensemble is not None
-    linear = linear_stage(shop, data) if recipe.evaluate.baseline or ensemble else None
+    together = recipe.teacher.ensemble if recipe.teacher is not None else None
+    votes = together is not None and together.linear is not None
+    linear = linear_stage(shop, data) if recipe.evaluate.baseline or votes else None
     teacher = answers = transfer = teacher_package = None
+    more: tuple[Outcome, ...] = ()
     if recipe.teacher is not None:
         teacher = teacher_stage(recipe, shop, data, tokenizer)
+        more = more_teachers_stages(recipe, shop, data, tokenizer)
         transfer = transfer_stage(recipe, shop, data) if recipe.hears_teacher_alone else None
-        answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=linear if ensemble else None)
+        voting = linear if votes else None
+        answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=voting, more=more)
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
     package = _package_stage(recipe, shop, data, tokenizer, student)
     if teacher is not None:
         teacher_package = teacher_package_stage(recipe, shop, teacher)
-    return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package)
+    return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more)
 
 
 def _student_stage(

@@ -19,10 +19,11 @@ from smallwright.evaluate.baselines import majority_label
 from smallwright.evaluate.cost import Cost, Predictions, measure_classifiers, predict
 from smallwright.evaluate.linear import LINEAR_NAME
 from smallwright.evaluate.process import Subject
-from smallwright.evaluate.quality import ClassifierQuality, classifier_quality
+from smallwright.evaluate.quality import MAJORITY, ClassifierQuality, classifier_quality
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.facts import package_facts
+from smallwright.pipeline.judge_ensemble import TEACHER, judge_ensemble, members_of, teacher_size, teacher_subject
 from smallwright.pipeline.report import (
     QUANTIZED,
     Judged,
@@ -33,14 +34,14 @@ from smallwright.pipeline.report import (
     warn_of_simple,
 )
 from smallwright.pipeline.rows import read_labels, read_split, read_texts
-from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER
+from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.teach import LINEAR_ANSWERS, LINEAR_FILE
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
 
-TEACHER, ASKED, MAJORITY = "teacher (PyTorch)", "teacher (endpoint)", "majority class"
+ASKED = "teacher (endpoint)"
 UNREAD = ""  # what a teacher said whose answer names no class
 
 
@@ -89,7 +90,8 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
         neighbours=_neighbours(recipe, made, baseline, answers, costs, expected),
         costs=tuple(costs.values()),
         quality=quality,
-        notes=(*_warn(quality, answers, expected), *_note_endpoint(recipe, made)),
+        ensemble=judge_ensemble(recipe, made, expected, answers.teacher),
+        notes=(*_warn(quality), *_note_endpoint(recipe, made)),
     )
 
 
@@ -128,7 +130,7 @@ def _measure(
     ]
     expected: dict[str, Sequence[str]] = {subject.name: answers.package.predicted for subject in subjects}
     if made.teacher is not None and made.teacher_package is not None:
-        subjects.append(_teacher_subject(made, made.teacher))
+        subjects.append(teacher_subject(made, made.teacher))
         expected[TEACHER] = answers.teacher or ()
         subjects.append(Subject(QUANTIZED, path=str(made.teacher_package.folder / PACKAGE_FILE), threads=1))
         expected[QUANTIZED] = answers.quantized or ()
@@ -143,30 +145,6 @@ def _measure(
         expected={name: list(labels[: len(some)]) for name, labels in expected.items()},
         timeout_seconds=recipe.evaluate.timeout_seconds,
     )
-
-
-def _members(made: Classifier) -> list[dict[str, float]] | None:
-    """Weights and temperatures of the teacher's ensemble: the network, the linear classifier. None: no ensemble."""
-    return made.answers.facts.get("members") if made.answers is not None else None
-
-
-def _teacher_subject(made: Classifier, teacher: Outcome) -> Subject:
-    """The teacher as it answered the student: the network alone, or with the ensemble's other member."""
-    arguments = {"folder": str(teacher.folder / TEACHER_FOLDER), "threads": 1}
-    members = _members(made)
-    if members is None or made.linear is None:
-        return Subject(TEACHER, target="smallwright.teacher.serve:open_classifier", arguments=arguments, threads=1)
-    linear = {"linear": str(made.linear.folder / LINEAR_FILE), "sha256": made.linear.facts["sha256"]}
-    arguments |= {**linear, "members": members}
-    return Subject(TEACHER, target="smallwright.teacher.serve_ensemble:open_ensemble", arguments=arguments, threads=1)
-
-
-def _teacher_size(made: Classifier, teacher: Outcome) -> tuple[int, str]:
-    """Bytes of the teacher that answered, and what it is."""
-    weights = 4 * teacher.facts["parameters"]
-    if _members(made) is None or made.linear is None:
-        return weights, "float32, 1 thread"
-    return weights + made.linear.facts["size_bytes"], f"float32 network with {LINEAR_NAME}, 1 thread"
 
 
 def _quality(
@@ -187,6 +165,7 @@ def _quality(
         majority_label=answers.majority,
         teacher_predicted=answers.teacher,
         others_predicted=others,
+        simple_predicted={} if answers.linear is None else {LINEAR_NAME: answers.linear},
         strange_logits=None if answers.strange is None else answers.strange.logits,
         confusion_pairs=settings.confusion_pairs,
         wrong_examples=settings.wrong_examples,
@@ -220,10 +199,10 @@ def _neighbours(
         note = f"{recipe.teacher.model}, asked; median call {made.answers.facts['call_ms_p50']:.0f} ms"
         lines.append(line(ASKED, "teacher", answers.teacher, None, None, note))
     if made.teacher is not None and made.teacher_package is not None and answers.teacher and answers.quantized:
-        size, note = _teacher_size(made, made.teacher)
+        size, note = teacher_size(made, made.teacher)
         lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], size, note))
         size = made.teacher_package.facts["size_bytes"]
-        alone = "its network alone" if _members(made) else ""
+        alone = "its network alone" if members_of(made) else ""
         lines.append(line(QUANTIZED, "teacher_quantized", answers.quantized, costs[QUANTIZED], size, alone))
     if baseline is not None and answers.linear is not None:
         size = baseline.facts["size_bytes"]
@@ -253,14 +232,14 @@ def _note_endpoint(recipe: Recipe, made: Classifier) -> list[str]:
     return notes
 
 
-def _warn(quality: ClassifierQuality, answers: _Answers, expected: Sequence[str]) -> tuple[str, ...]:
+def _warn(quality: ClassifierQuality) -> tuple[str, ...]:
     """What takes the shine off the numbers, said where they stand."""
     notes = warn_of_simple(quality.comparisons, LINEAR_NAME)
-    if answers.teacher is not None and answers.linear is not None:
-        teacher, simple = (metrics.accuracy(expected, labels) for labels in (answers.teacher, answers.linear))
-        if teacher.accuracy <= simple.high:
+    for found in quality.teacher_over:
+        if found.against in quality.unbeaten:
             notes.append(
-                "What is kept of the teacher means little here: the teacher itself does not beat the simple baseline "
-                f"beyond its interval ({teacher.accuracy:.1%} against {simple.accuracy:.1%})."
+                f"What is kept of the teacher is not claimed: the teacher does not beat {found.against} beyond the 95% "
+                f"interval of their difference ({100 * found.difference:+.1f} points, {100 * found.low:+.1f} to "
+                f"{100 * found.high:+.1f})."
             )
     return tuple(notes)

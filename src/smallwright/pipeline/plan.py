@@ -28,6 +28,7 @@ from smallwright.spec import ModelSpec
 from smallwright.spec.formats import FORMATS
 from smallwright.spec.tensors import list_tensors
 from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.settings import NetworkSettings
 from smallwright.tokenizer.load import load_tokenizer
 from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
@@ -57,7 +58,7 @@ class Plan:
     """
 
     student_parameters: int
-    teacher_parameters: int | None
+    teacher_parameters: int | None  # of all networks of an ensemble
     package_bytes: int
     vocabulary: int
     training_rows: int
@@ -94,19 +95,20 @@ def make_plan(recipe: Recipe) -> Plan:
     tokenizer = _make_tokenizer(recipe, texts)
     vocabulary = tokenizer.get_vocab_size()
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
-    teacher = _teacher_spec(recipe, vocabulary, labels)
+    networks = _teacher_specs(recipe, vocabulary, labels)
+    teacher = networks[0][1] if networks else None
     student = _student_spec(recipe, vocabulary, labels, teacher)
     rounding = quantize_settings(recipe)
     formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, len(rows)))  # transfer texts are about as long as rows
     seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
-    if teacher is not None and recipe.teacher is not None:
-        finetune = recipe.teacher.finetune
+    for settings, spec in networks:
+        finetune = settings.finetune
         epochs, precision = (finetune.epochs, finetune.precision) if finetune else (0, "float32")
-        seconds += _active(teacher) * (6 * tokens * epochs + 2 * heard) / _measure_flops(precision)
+        seconds += _active(spec) * (6 * tokens * epochs + 2 * heard) / _measure_flops(precision)
     return Plan(
         student_parameters=count_parameters(student),
-        teacher_parameters=None if teacher is None else count_parameters(teacher),
+        teacher_parameters=sum(count_parameters(spec) for _, spec in networks) if networks else None,
         package_bytes=count_package_bytes(student, formats),
         vocabulary=vocabulary,
         training_rows=len(rows),
@@ -162,19 +164,25 @@ def _count_questions(recipe: Recipe, folder: Path) -> Asked | None:
     return Asked(len(texts) + recipe.distill.transfer_rows, int(median(lengths)))
 
 
-def _teacher_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> ModelSpec | None:
-    if recipe.teacher is None or isinstance(recipe.teacher, EndpointSettings):
-        return None
-    if recipe.teacher.path is not None:
-        return read_spec(recipe.root / recipe.teacher.path, labels=labels or None)
-    causal, context = recipe.task.kind == "generate", recipe.student.context
+def _teacher_specs(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> list[tuple[NetworkSettings, ModelSpec]]:
+    """The teacher's network, then the others of its ensemble; none without a teacher, or with one that is asked."""
+    teacher = recipe.teacher
+    if teacher is None or isinstance(teacher, EndpointSettings):
+        return []
+    networks: list[NetworkSettings] = [teacher, *(teacher.ensemble.teachers if teacher.ensemble else ())]
+    return [(network, _network_spec(recipe, network, vocabulary, labels)) for network in networks]
+
+
+def _network_spec(recipe: Recipe, settings: NetworkSettings, vocabulary: int, labels: tuple[str, ...]) -> ModelSpec:
+    if settings.path is not None:
+        return read_spec(recipe.root / settings.path, labels=labels or None)
     return preset(
-        recipe.teacher.preset,
+        settings.preset,
         vocabulary=vocabulary,
-        causal=causal,
+        causal=recipe.task.kind == "generate",
         heads=make_heads(recipe.task.kind, labels),
-        context=context,
-        bigrams=recipe.teacher.bigrams,
+        context=recipe.student.context,
+        bigrams=settings.bigrams,
     )
 
 

@@ -1,14 +1,14 @@
-"""The stages of a classifier's teacher: fitted, asked once for all texts, and packaged as a neighbour.
+"""The stages of a classifier's teachers: fitted, asked once for all texts, and packaged as a neighbour.
 
 Enters: a recipe with a teacher, the finished data and tokenizer stages. Leaves: the outcomes of the stages.
-Not here: a teacher behind an endpoint (teach_endpoint.py), what the student makes of the answers (classify.py).
+Not here: a teacher behind an endpoint (teach_endpoint.py), what several say together (together.py), what the student
+makes of the answers (classify.py).
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,14 +19,15 @@ from tokenizers import Tokenizer
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.data.transfer import make_transfer_texts
 from smallwright.evaluate.linear import fit_linear, read_linear
-from smallwright.pipeline.rows import SPLITS, label_numbers, read_labels, read_split, read_texts
+from smallwright.pipeline.rows import SPLITS, read_labels, read_split, read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER, TOKENIZER_FILE, package_model
 from smallwright.pipeline.stage import Outcome, hash_folder, write_atomically
 from smallwright.pipeline.teach_endpoint import endpoint_answers_stage, endpoint_stage
+from smallwright.pipeline.together import answer_together
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
-from smallwright.teacher.ensemble import Member, mix_answers
+from smallwright.teacher.settings import NetworkSettings
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_roles, load_tokenizer
 
@@ -62,6 +63,25 @@ def teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
     assert settings is not None  # the caller asks only for a recipe with a teacher
     if isinstance(settings, EndpointSettings):
         return endpoint_stage(recipe, settings, shop, data)
+    return _network_stage("teacher", settings, recipe.seed, recipe, shop, data, tokenizer)
+
+
+def more_teachers_stages(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> tuple[Outcome, ...]:
+    """The other networks of the teacher's ensemble, a stage each: they have seeds of their own, so that even equal ones
+    make different mistakes.
+    """
+    settings = recipe.teacher
+    if settings is None or isinstance(settings, EndpointSettings) or settings.ensemble is None:
+        return ()
+    return tuple(
+        _network_stage(f"teacher-{number}", member, recipe.seed + number - 1, recipe, shop, data, tokenizer)
+        for number, member in enumerate(settings.ensemble.teachers, start=2)
+    )
+
+
+def _network_stage(
+    name: str, settings: NetworkSettings, seed: int, recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome
+) -> Outcome:
     from smallwright.teacher.fit import fit_teacher
 
     given = recipe.root / settings.path if settings.path is not None else None
@@ -82,15 +102,15 @@ def teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
             tokenizer=tokenizer.folder / TOKENIZER_FILE if given is None else None,
             context=recipe.student.context,
             out=folder,
-            seed=recipe.seed,
+            seed=seed,
             threads=shop.cores,
             quiet=shop.quiet,
         )
         return dict(result)
 
-    dumped = settings.model_dump(mode="json", exclude={"path", "ensemble"})
-    how = {"teacher": dumped, "seed": recipe.seed, "threads": shop.cores, "context": recipe.student.context}
-    return shop.run("teacher", run, settings=how, inputs=inputs)
+    dumped = settings.model_dump(mode="json", exclude={"path", "ensemble", "weight"})
+    how = {"teacher": dumped, "seed": seed, "threads": shop.cores, "context": recipe.student.context}
+    return shop.run(name, run, settings=how, inputs=inputs)
 
 
 def transfer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
@@ -125,30 +145,37 @@ def answers_stage(
     *,
     transfer: Outcome | None,
     linear: Outcome | None,
+    more: Sequence[Outcome] = (),
 ) -> Outcome:
     """The teacher's logits for every split and for the transfer texts, asked for once.
 
-    ``linear`` is the other member of the teacher's ensemble, None where the network teaches alone. With it, the logits
-    are those of both together.
+    ``more`` and ``linear`` are the other members of the teacher's ensemble: networks, and the linear classifier (None
+    where it does not answer). With them, the logits are those of all together.
     """
     settings = recipe.teacher
     assert settings is not None  # the caller asks only for a recipe with a teacher
     if isinstance(settings, EndpointSettings):
         heard = read_transfer(transfer)
         return endpoint_answers_stage(recipe, settings, shop, data, teacher, transfer=transfer, transfer_texts=heard)
-    share = settings.ensemble.linear if settings.ensemble is not None else None
-    # The many texts that only the student hears are answered as the network was trained; what is judged, in full.
-    wish = settings.finetune.precision if settings.finetune is not None else "auto"
+    ensemble = settings.ensemble
+    share = ensemble.linear if ensemble is not None else None
+    networks = [(teacher, settings), *zip(more, ensemble.teachers if ensemble else (), strict=True)]
 
     def run(folder: Path) -> Mapping[str, Any]:
         texts = {split: read_texts(data, split) for split in SPLITS} | {"transfer": read_transfer(transfer)}
-        answers = _ask_network(shop, teacher, texts, folder, wish)
+        said: list[Mapping[str, NDArray[Any]]] = []
+        for number, (network, learned) in enumerate(networks, start=1):
+            # Texts that only the student hears are answered as the network was trained; what is judged, in full.
+            wish = learned.finetune.precision if learned.finetune is not None else "auto"
+            place = folder if number == 1 else folder / f"teacher-{number}"
+            said.append(_ask_network(shop, network, texts, place, wish))
         facts: dict[str, Any] = {"answered": {name: len(part) for name, part in texts.items()}}
-        if linear is not None and share is not None:
-            simple = _ask_linear(linear, texts, read_labels(data))
-            members = _weigh(answers, simple, data, share)
-            answers = {name: mix_answers([answers[name], simple[name]], members) for name in answers}
-            facts["members"] = [asdict(member) for member in members]
+        answers = said[0]
+        if ensemble is not None:
+            if linear is not None:
+                said.append(_ask_linear(linear, texts, read_labels(data)))
+            answers, members = answer_together(ensemble, said, data, folder)
+            facts["members"] = members
         for name, logits in answers.items():
             np.save(folder / f"{name}.npy", logits)
         return facts
@@ -158,7 +185,11 @@ def answers_stage(
         inputs["transfer"] = transfer
     if linear is not None:
         inputs["linear"] = linear
-    return shop.run("answers", run, settings={"threads": shop.cores, "linear": share}, inputs=inputs)
+    inputs |= {f"teacher-{number}": outcome for number, outcome in enumerate(more, start=2)}
+    how: dict[str, Any] = {"threads": shop.cores, "linear": share}
+    if ensemble is not None and (ensemble.teachers or ensemble.weights != "given"):
+        how["weights"] = [ensemble.weights, *(member.weight for member in ensemble.teachers)]
+    return shop.run("answers", run, settings=how, inputs=inputs)
 
 
 def _ask_network(
@@ -185,20 +216,6 @@ def _ask_linear(
     baseline = read_linear(str(linear.folder / LINEAR_FILE), linear.facts["sha256"])
     columns = [baseline.labels.index(label) for label in labels]
     return {name: baseline.scores(part)[:, columns] for name, part in texts.items() if part}
-
-
-def _weigh(
-    network: Mapping[str, NDArray[Any]], linear: Mapping[str, NDArray[Any]], data: Outcome, share: float
-) -> tuple[Member, Member]:
-    """Each member's temperature is fitted on the validation rows, so that both are as sure as they are right."""
-    from smallwright.train.calibrate import fit_temperature
-
-    rows = read_split(data, "validation")
-    if not rows:
-        return Member(1 - share), Member(share)
-    numbers = label_numbers(rows, read_labels(data))
-    temperatures = [fit_temperature(scores["validation"], numbers) for scores in (network, linear)]
-    return Member(1 - share, temperatures[0]), Member(share, temperatures[1])
 
 
 def read_heard(answers: Outcome, texts: Sequence[str]) -> tuple[list[str], NDArray[np.float32]]:

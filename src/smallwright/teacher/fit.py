@@ -30,7 +30,7 @@ from smallwright.model import (
 )
 from smallwright.model.checkpoint_files import CONFIG, read_json
 from smallwright.model.save_hf import SPECIAL_TOKENS
-from smallwright.teacher.settings import TeacherSettings
+from smallwright.teacher.settings import NetworkSettings
 from smallwright.teacher.table import UsedTokens
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_tokenizer
@@ -45,7 +45,7 @@ _ROLE_FILES = ("tokenizer_config.json", "special_tokens_map.json")
 
 
 def fit_teacher(
-    settings: TeacherSettings,
+    settings: NetworkSettings,
     *,
     rows: Sequence[Row],
     validation: Sequence[Row],
@@ -61,7 +61,7 @@ def fit_teacher(
     """Make the teacher, or find it made by an earlier, killed call (see ``train.loop``).
 
     Args:
-        settings: the recipe's ``teacher``.
+        settings: the recipe's ``teacher``, or another network of its ensemble.
         rows: to train on.
         validation: to choose the best weights by; may be empty.
         labels: the classes, in the order of the teacher's answers.
@@ -117,7 +117,7 @@ def _load(folder: Path, labels: Sequence[str], *, trained: bool, seed: int) -> T
     return load_hf(folder, labels=labels)
 
 
-def _build(settings: TeacherSettings, vocabulary: int, labels: Sequence[str], context: int, seed: int) -> Transformer:
+def _build(settings: NetworkSettings, vocabulary: int, labels: Sequence[str], context: int, seed: int) -> Transformer:
     spec = preset(
         settings.preset,
         vocabulary=vocabulary,

@@ -19,24 +19,10 @@ from smallwright.train.settings import TrainSettings
 FROM_SCRATCH = {"epochs": 20, "learning_rate": 1e-3, "head_scale": 1.0, "weight_decay": 0.05}
 
 
-class EnsembleSettings(BaseModel):
-    """Who answers together with the teacher's network: the weighted mean of their class probabilities."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    linear: float = Field(
-        default=0.5, gt=0, lt=1, description="share of a TF-IDF + linear SVM fitted on the same training rows"
-    )
-
-
-class TeacherSettings(BaseModel):
-    """Where the teacher comes from and whether it still has to learn the task."""
+class NetworkSettings(BaseModel):
+    """Where a network comes from and whether it still has to learn the task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
-
-    offer: ClassVar[Offer] = Offer(
-        text=True, class_probabilities=True, top_logits=True, hidden_states=True, network=True
-    )
 
     source: Literal["hf", "scratch"] = Field(
         default="hf",
@@ -57,9 +43,6 @@ class TeacherSettings(BaseModel):
         description="hf: how to train it on the rows; None: it is a classifier of these labels, used as it is. "
         "scratch: how to train it; what is not given has defaults of its own",
     )
-    ensemble: EnsembleSettings | None = Field(
-        default=None, description="classify: more teachers, whose answers are averaged with the network's"
-    )
 
     @model_validator(mode="before")
     @classmethod
@@ -73,7 +56,7 @@ class TeacherSettings(BaseModel):
         return {**value, "finetune": {**FROM_SCRATCH, **given}} if isinstance(given, Mapping) else value
 
     @model_validator(mode="after")
-    def _parts_agree(self) -> TeacherSettings:
+    def _parts_agree(self) -> NetworkSettings:
         if self.source == "hf" and self.path is None:
             raise ValueError("teacher.from: hf needs a path. Give the folder, or use from: scratch")
         if self.source == "scratch" and self.path is not None:
@@ -81,6 +64,57 @@ class TeacherSettings(BaseModel):
         if self.source == "hf" and self.bigrams is not None:
             raise ValueError("teacher.bigrams is for from: scratch. Remove it")
         return self
+
+
+class MemberSettings(NetworkSettings):
+    """One more network of an ensemble."""
+
+    weight: float = Field(
+        default=1.0,
+        gt=0,
+        le=1e6,
+        description="weights: given: its vote, where that of the teacher's first network is 1",
+    )
+
+
+class EnsembleSettings(BaseModel):
+    """Who answers together with the teacher's network: the weighted mean of their class probabilities."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    linear: float | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="share of a TF-IDF + linear SVM fitted on the same training rows; None: 0.5 where no teachers are "
+        "named, else it does not answer",
+    )
+    teachers: tuple[MemberSettings, ...] = Field(
+        default=(), max_length=16, description="more networks; each learns from the same rows, from a seed of its own"
+    )
+    weights: Literal["given", "uniform", "competence"] = Field(
+        default="given",
+        description="given: linear's share, and the networks' weights in the rest; uniform: one vote each; competence: "
+        "class by class, by the F1 of each on the validation rows",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_linear(cls, value: Any) -> Any:
+        alone = isinstance(value, Mapping) and not value.get("teachers") and value.get("linear") is None
+        return {**value, "linear": 0.5} if alone else value
+
+
+class TeacherSettings(NetworkSettings):
+    """The teacher's network, and who answers with it."""
+
+    offer: ClassVar[Offer] = Offer(
+        text=True, class_probabilities=True, top_logits=True, hidden_states=True, network=True
+    )
+
+    ensemble: EnsembleSettings | None = Field(
+        default=None, description="classify: more teachers, whose answers are averaged with the network's"
+    )
 
 
 # What stands between angle brackets is no part of a recipe: a reader of errors leaves it out.

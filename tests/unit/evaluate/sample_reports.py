@@ -63,6 +63,7 @@ def quality(hostile: str = "") -> ClassifierQuality:
             "teacher": [labels[index] for index in teacher],
             "TF-IDF + linear SVM": [labels[index] for index in linear],
         },
+        simple_predicted={"TF-IDF + linear SVM": [labels[index] for index in linear]},
         strange_logits=strange,
         confusion_pairs=8,
         wrong_examples=14,

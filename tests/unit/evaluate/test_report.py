@@ -201,7 +201,7 @@ def test_parts_that_were_not_measured_are_left_out_or_said(report: Report) -> No
     assert quality is not None
     bare = dataclasses.replace(
         report,
-        quality=dataclasses.replace(quality, out_of_scope=None, retention=None, comparisons=()),
+        quality=dataclasses.replace(quality, out_of_scope=None, retention=None, comparisons=(), teacher_over=()),
         neighbours=(report.neighbours[0],),
         costs=(dataclasses.replace(report.costs[0], peak_rss_bytes=None, added_rss_bytes=None),),
         training=(),
@@ -262,6 +262,34 @@ def test_the_terminal_card_of_a_language_model() -> None:
 )
 def test_numbers_are_written_for_people(written: str, wanted: str) -> None:
     assert re.sub(r"[\u00a0\u202f]", " ", written) == wanted
+
+
+def test_a_teacher_that_beats_nothing_simple_is_not_kept_to(report: Report, page: str) -> None:
+    """Retention is a claim only where the teacher beats the majority and the linear baseline, beyond chance."""
+    quality = report.quality
+    assert quality is not None and quality.retention is not None
+    assert [found.against for found in quality.teacher_over] == ["majority class", "TF-IDF + linear SVM"]
+    assert quality.unbeaten == () and "The teacher against majority class" in page
+    even = dataclasses.replace(quality.teacher_over[1], difference=0.01, low=0.0, high=0.02)
+    weaker = dataclasses.replace(quality, teacher_over=(quality.teacher_over[0], even))
+    weak = dataclasses.replace(report, quality=weaker)
+    assert weak.quality is not None and weak.quality.unbeaten == ("TF-IDF + linear SVM",)
+    shown = to_html(weak)
+    assert "it does not beat: TF-IDF + linear SVM" in shown and "Corrected for chance" not in shown
+    assert "Corrected for chance" in page and "it does not beat" not in page
+
+
+def test_the_teacher_is_compared_with_each_simple_system() -> None:
+    expected, teacher, linear = ["a", "a", "b", "b"] * 50, ["a", "a", "b", "a"] * 50, ["a", "b", "b", "a"] * 50
+    logits = np.eye(2, dtype=np.float32)[[0, 0, 1, 0] * 50]
+    options = {"majority_label": "a", "simple_predicted": {"linear": linear}}
+    found = classifier_quality(["x"] * 200, expected, logits, ["a", "b"], teacher_predicted=teacher, **options)
+    said = {one.against: (one.difference, one.only_system, one.only_against) for one in found.teacher_over}
+    assert said == {"majority class": (0.25, 50, 0), "linear": (0.25, 50, 0)} and found.unbeaten == ()
+    no_better = classifier_quality(["x"] * 200, expected, logits, ["a", "b"], teacher_predicted=linear, **options)
+    assert no_better.unbeaten == ("majority class", "linear")
+    alone = classifier_quality(["x"] * 200, expected, logits, ["a", "b"], **options)
+    assert alone.teacher_over == () and alone.unbeaten == ()
 
 
 def test_classifier_quality_gathers_what_its_parts_say() -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from smallwright.evaluate.answers import AnswerQuality
 from smallwright.evaluate.budget import Verdict
 from smallwright.evaluate.cost import Cost
+from smallwright.evaluate.ensemble import EnsembleQuality
 from smallwright.evaluate.environment import Machine
 from smallwright.evaluate.quality import ClassifierQuality, LanguageQuality
 
@@ -129,7 +130,7 @@ class BuildStage:
 @dataclass(frozen=True)
 class Report:
     """Everything that is known about one package. ``quality`` for classify; for generate ``answers`` where it answers
-    prompts, else ``language``."""
+    prompts, else ``language``. ``ensemble``: where several teachers answered as one."""
 
     name: str
     task: str
@@ -142,6 +143,7 @@ class Report:
     quality: ClassifierQuality | None = None
     language: LanguageQuality | None = None
     answers: AnswerQuality | None = None
+    ensemble: EnsembleQuality | None = None
     training: tuple[TrainingCurve, ...] = ()
     compression: tuple[CompressionStep, ...] = ()
     build: tuple[BuildStage, ...] = ()

@@ -52,6 +52,7 @@ def _parts(report: Report) -> list[Markup | None]:
     judged: list[Markup | None] = [sections.language(report.language)] if report.language is not None else []
     if quality is not None:
         judged += [
+            making.ensemble(report.ensemble),
             sections.out_of_scope(quality),
             _grid([sections.classes(quality), sections.confusions(quality)]),
             sections.wrong_answers(quality.wrong_answers, quality.accuracy),

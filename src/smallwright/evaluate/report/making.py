@@ -5,6 +5,7 @@ Enters: a ``Report``. Leaves: ``Markup``. Not here: what its answers are worth (
 
 from __future__ import annotations
 
+from smallwright.evaluate.ensemble import EnsembleQuality
 from smallwright.evaluate.report import numbers
 from smallwright.evaluate.report.document import Report
 from smallwright.evaluate.report.markup import Markup, bar, element, join, table
@@ -41,6 +42,41 @@ def costs(report: Report) -> Markup | None:
         "answer, Python included; added memory is what the model put on top of its imported runtime."
     )
     return section("What it costs to run", hint, table(head, rows, class_="stack") if rows else None)
+
+
+def ensemble(found: EnsembleQuality | None) -> Markup | None:
+    """What several teachers are worth, alone and together."""
+    if found is None:
+        return None
+    rows = [
+        [
+            voice.name,
+            join([numbers.percent(voice.accuracy.accuracy), bar(voice.accuracy.accuracy)]),
+            numbers.percent(voice.weight),
+        ]
+        for voice in found.voices
+    ]
+    best, said = found.over_best, []
+    said.append(
+        f"Together they are {numbers.points(best.difference)} points from {best.against}, the best of them on these "
+        f"rows (95% interval {numbers.points(best.low)} to {numbers.points(best.high)})."
+    )
+    said.append(
+        f"All agree on {numbers.count(found.agreed)} of {numbers.count(found.rows)} rows, where "
+        f"{_share(found.right_agreed)} are right; of the others {_share(found.right_apart)}."
+    )
+    known = "" if found.auroc is None else f" It is higher where they are wrong with AUROC {found.auroc:.3f}."
+    said.append(f"Mean disagreement (Jensen-Shannon divergence): {found.disagreement:.3f} nats.{known}")
+    return section(
+        "The teachers, alone and together",
+        f"On the test rows; weights: {found.weights}.",
+        table(["Member", "Accuracy", "Weight"], rows, class_="stack"),
+        element("ul", *(element("li", text) for text in said)),
+    )
+
+
+def _share(share: float | None) -> str:
+    return "none" if share is None else numbers.percent(share)
 
 
 def data(report: Report) -> Markup | None:

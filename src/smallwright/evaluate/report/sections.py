@@ -62,8 +62,10 @@ def headline(report: Report) -> list[tuple[str, str, str]]:
         score = report.quality.accuracy
         interval = f"{numbers.percent(score.low)} to {numbers.percent(score.high)}"
         found.append(("Accuracy", numbers.percent(score.accuracy), f"95%: {interval}"))
-        kept = report.quality.retention
-        if kept is not None and kept.kept is not None:
+        kept, unbeaten = report.quality.retention, report.quality.unbeaten
+        if kept is not None and unbeaten:
+            found.append(("Kept of the teacher", "no claim", f"it does not beat: {', '.join(unbeaten)}"))
+        elif kept is not None and kept.kept is not None:
             span = f"95%: {numbers.percent(kept.low)} to {numbers.percent(kept.high)}" if kept.low is not None else ""
             found.append(("Kept of the teacher", numbers.percent(kept.kept), span))
     if report.answers is not None:
@@ -170,11 +172,13 @@ def _share_cell(line: Neighbour, share: float | None, low: float | None, high: f
 def _comparisons(report: Report) -> Markup | None:
     kept: Retention | None = None
     others: tuple[Comparison, ...] = ()
+    teacher: tuple[Comparison, ...] = ()
     if report.quality is not None:
-        kept, others = report.quality.retention, report.quality.comparisons
+        kept = report.quality.retention if not report.quality.unbeaten else None
+        others, teacher = report.quality.comparisons, report.quality.teacher_over
     elif report.answers is not None:
         others = report.answers.comparisons
-    if not (others or kept):
+    if not (others or kept or teacher):
         return None
     said = []
     if kept is not None and kept.corrected is not None:
@@ -182,19 +186,23 @@ def _comparisons(report: Report) -> Markup | None:
         if kept.corrected_low is not None:
             span = f" (95% interval {numbers.percent(kept.corrected_low)} to {numbers.percent(kept.corrected_high)})"
         said.append(f"Corrected for chance it keeps {numbers.percent(kept.corrected)} of the teacher{span}.")
-    for other in others:
-        said.append(
-            f"Against {other.against}: {numbers.points(other.difference)} points (95% interval "
-            f"{numbers.points(other.low)} to {numbers.points(other.high)}). "
-            f"{numbers.count(other.only_system)} rows are right only here, "
-            f"{numbers.count(other.only_against)} only there (McNemar "
-            f"{numbers.probability(other.mcnemar_p)})."
-        )
+    said += [_say_comparison("Against", other, "here") for other in others]
+    said += [_say_comparison("The teacher against", other, "with the teacher") for other in teacher]
     return element(
         "div",
         element("h3", "Paired, row by row"),
         element("ul", *(element("li", text) for text in said)),
         style="margin-top:18px",
+    )
+
+
+def _say_comparison(who: str, found: Comparison, here: str) -> str:
+    return (
+        f"{who} {found.against}: {numbers.points(found.difference)} points (95% interval "
+        f"{numbers.points(found.low)} to {numbers.points(found.high)}). "
+        f"{numbers.count(found.only_system)} rows are right only {here}, "
+        f"{numbers.count(found.only_against)} only there (McNemar "
+        f"{numbers.probability(found.mcnemar_p)})."
     )
 
 
