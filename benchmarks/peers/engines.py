@@ -14,8 +14,9 @@ from peers.layout import SOURCES, Layout, PeersError
 
 OURS = "ours q4_0"
 OURS_FILE = "q4_0_spans.gguf"
+PREPARED_FILE = "prepared.gguf"  # the same bytes, with packed weights beside them (smallwright prepare)
 LLAMA = "llama.cpp q4_0"
-SW_RUN, PYTHON_RUN = "sw-run", "smallwright run"
+SW_RUN, PREPARED_RUN, PYTHON_RUN = "sw-run", "sw-run, prepared", "smallwright run"
 Command = Callable[[Layout, Path, int], list[str]]
 
 
@@ -67,6 +68,7 @@ _PLAIN = {"PEER_FLASH": "0", "PEER_REPACK": "0"}
 ENGINES = (
     Engine(OURS, "ours", OURS_FILE, _program("sw_worker")),
     Engine(SW_RUN, "ours", OURS_FILE, _sw_run, answers=True),
+    Engine(PREPARED_RUN, "ours", PREPARED_FILE, _sw_run, answers=True),
     Engine(PYTHON_RUN, "ours", OURS_FILE, _python_run, answers=True),
     Engine(LLAMA, "llama", "q4_0.gguf", _LLAMA_WORKER),
     Engine("llama.cpp q4_0, as stored", "llama", "q4_0.gguf", _LLAMA_WORKER, {"PEER_REPACK": "0"}),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from peers.engines import OURS_FILE
+from peers.engines import OURS_FILE, PREPARED_FILE
 from peers.layout import Layout, run_logged
 from peers.shapes import SHAPES, make_checkpoint
 from smallwright.compress.quantize import plan_formats
@@ -32,6 +32,7 @@ def prepare_model(layout: Layout, name: str) -> None:
     folder = layout.models / name
     make_checkpoint(name, folder / "hf")
     _write_packages(folder, name)
+    _prepare(layout, folder)
     _quantize(layout, folder)
     for bits in ("int4", "int8"):
         _export(layout, folder, f"openvino_{bits}", _openvino(layout, bits))
@@ -59,6 +60,14 @@ def _write_packages(folder: Path, name: str) -> None:
             name=name,
             scale_span=span,
         )
+
+
+def _prepare(layout: Layout, folder: Path) -> None:
+    """The same package with its packed weights beside it, made by the engine of this checkout."""
+    prepared = folder / PREPARED_FILE
+    prepared.unlink(missing_ok=True)
+    os.link(folder / OURS_FILE, prepared)
+    run_logged([layout.engine_build / "sw-run", prepared, "--prepare"], layout.log("exports"))
 
 
 def _quantize(layout: Layout, folder: Path) -> None:

@@ -14,7 +14,7 @@ constexpr size_t kTileInputs = 64;                  // bytes of a row of a tile
 constexpr size_t kTileCodes = kTileInputs * kPanel; // of a panel's tile
 constexpr size_t kStreamAhead = 4096;               // bytes of prefetching
 constexpr size_t kCached = 256u << 10;              // bytes of panels that all rows are multiplied with before the next ones are
-// Sums go through memory, which takes a while: they are asked for before the ones of the last span are used, into a ring.
+// A tile's sums go through memory, which takes a while: they are asked for some spans ahead of their use, into a ring.
 constexpr size_t kAhead = 3, kRing = 4;
 
 inline __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)x)); }
@@ -29,8 +29,8 @@ void configure() {
     config.load();
 }
 
-// Codes times shares, as signed bytes [block][8][16][4], up to a whole tile. A share stands in the high byte of 16 bits: of a product's low 16
-// bits the low byte is then 0 and the high one the product of the low bytes.
+// Codes times shares, as signed bytes [block][8][16][4], filled up to a whole tile. A share stands in the high byte of 16 bits:
+// of a product's low 16 bits the low byte is then 0, and the high one the product of the low bytes.
 void unpack_shared(const uint8_t* codes, const uint8_t* shares, size_t blocks, int8_t* to) {
     const __m512i mask = _mm512_set1_epi8(15), middle = _mm512_set1_epi8(8);
     const __m512i first = _mm512_broadcast_i32x4(_mm_setr_epi32(0x00800080, 0x04800480, 0x08800880, 0x0c800c80));
@@ -185,8 +185,8 @@ __attribute__((noinline)) uint8_t* scratch(size_t size_bytes) {
     return memory.as();
 }
 
-// With fewer rows the vectors are faster: a tile takes its time whatever it holds.
-constexpr int few_rows(Format f) { return f == Format::q8_span ? 4 : 8; }
+// With fewer rows the vectors are faster (measured): a tile takes its time whatever it holds, and nibbles must be unpacked first.
+constexpr int few_rows(Format f) { return f == Format::q8_span ? 6 : 11; }
 
 template <Format F>
 void product(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
