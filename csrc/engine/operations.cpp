@@ -6,7 +6,7 @@
 namespace sw {
 namespace {
 
-constexpr int kEvenShares = 16;            // spans a thread, so that one more than the others have does not matter
+constexpr int kEvenShares = 16;            // spans of a thread, of which one more or less does not matter
 constexpr size_t kFeedFloats = 1u << 15;   // 128 KiB, half of them up and half gate
 
 // The row of a token's pair with the one before it (at the start of a text: the number after the last token).
@@ -132,7 +132,7 @@ void feed(const Operation& op, Pass& pass) {
     const int panels = weights.up.w.panels();
     // A thread quantises what it makes, if that is whole blocks, or whole spans: unless there are too few to share out evenly.
     const int span = kSpan / kPanel, block = kBlock / kPanel, threads = pass.threads.count();
-    const bool even = op.rounding != Rounding::spans || threads == 1 || panels >= span * threads * kEvenShares;
+    const bool even = op.rounding != Rounding::spans || panels % (span * threads) == 0 || panels >= span * threads * kEvenShares;
     const int unit = op.rounding == Rounding::spans && even ? span : block, units = (panels + unit - 1) / unit;
     pass.counters.weight_bytes_read += weights.up.w.size_bytes();
     if (pass.model.spec().layers[(size_t)op.layer].gated) pass.counters.weight_bytes_read += weights.gate.w.size_bytes();

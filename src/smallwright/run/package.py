@@ -9,8 +9,10 @@ NumPy is imported where an array is made: generating text needs none, and a smal
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate, chain
 from os import PathLike, fspath
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, overload
@@ -145,11 +147,12 @@ class Package:
 
     def classify_tokens(self, sequences: Sequence[Sequence[int]]) -> NDArray[np.float32]:
         """Raw class logits (N, C) float32 of sequences of tokens, taken as they are (no special tokens are added)."""
-        import numpy as np
-
-        offsets: NDArray[np.int64] = np.zeros(len(sequences) + 1, np.int64)
-        offsets[1:] = np.cumsum([len(tokens) for tokens in sequences])
-        flat = _tokens([token for tokens in sequences for token in tokens])
+        # No NumPy here: the engine's weights have pushed it out of the caches, and a short text is answered in no time.
+        offsets = array("q", accumulate(map(len, sequences), initial=0))
+        try:
+            flat: Any = array("i", chain.from_iterable(sequences))
+        except (TypeError, OverflowError):
+            flat = _tokens([token for tokens in sequences for token in tokens])  # says what is wrong
         logits: NDArray[np.float32] = self._opened().classify_tokens(flat, offsets)
         return logits
 
@@ -385,11 +388,11 @@ def _clean(texts: list[str]) -> list[str]:
 def _tokens(tokens: Sequence[int]) -> NDArray[np.int32]:
     import numpy as np
 
-    array = np.asarray(tokens)
-    if array.size == 0:
+    found = np.asarray(tokens)
+    if found.size == 0:
         return np.zeros(0, np.int32)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
-        raise EngineError(f"tokens must be a flat list of whole numbers. Got shape {array.shape}, type {array.dtype}.")
-    if array.min() < 0 or array.max() > np.iinfo(np.int32).max:
-        raise EngineError(f"a token must be from 0 to {np.iinfo(np.int32).max}. Got {array.min()} to {array.max()}.")
-    return np.ascontiguousarray(array, np.int32)
+    if found.ndim != 1 or found.dtype.kind not in "iu":
+        raise EngineError(f"tokens must be a flat list of whole numbers. Got shape {found.shape}, type {found.dtype}.")
+    if found.min() < 0 or found.max() > np.iinfo(np.int32).max:
+        raise EngineError(f"a token must be from 0 to {np.iinfo(np.int32).max}. Got {found.min()} to {found.max()}.")
+    return np.ascontiguousarray(found, np.int32)
