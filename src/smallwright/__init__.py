@@ -26,7 +26,7 @@ def load(path: str, *, threads: int = 0, kv_bits: int = 8, activation_bits: int 
         path: the file.
         threads: 0 uses every core this process may use.
         kv_bits: 8, 16 or 32: precision of the key/value cache of generation.
-        activation_bits: 8, or 16 (bf16) for classifiers on processors with AMX: many texts together take less time.
+        activation_bits: 8, or 16 (bf16) for classifiers on processors with AMX: logits nearer to float32's.
         in_place: leave the weights in the file: less memory, nothing to load, slower; the answers are the same.
 
     Returns:

@@ -50,8 +50,8 @@ def load(
         path: a GGUF file.
         threads: 1 or more; 0 means all cores that this process may use.
         kv_bits: 8, 16 or 32, the precision of a generating model's keys and values (docs/decisions/009: what 8 costs).
-        activation_bits: 8: the same answers on every processor. 16: bf16, for classifiers on a processor with AMX,
-            where many texts together take less time; their logits differ a little from those of 8 bits.
+        activation_bits: 8: the same answers on every processor. 16: bf16, for classifiers on a processor with AMX:
+            as fast for many texts together, slower for one; logits nearer to float32's.
         in_place: leave the weights in the file and pack them as they are used: less memory, nothing to load, slower.
             The answers are the same. The file must not change while the package is open.
 
