@@ -67,7 +67,7 @@ typedef struct {
     int32_t threads;
     int32_t kv_bits;
     int32_t activation_bits;   /* 8: codes, the same answers on every processor. 16: bf16, for classifiers on processors with AMX,
-                                * where many texts together take less time. One that cannot is refused. */
+                                * nearer to float32. One that cannot is refused. */
 } sw_session_options;
 SW_API sw_status sw_session_open_with(const sw_model* model, const sw_session_options* options, sw_session** out);   /* NULL: defaults */
 SW_API void sw_session_close(sw_session* session);
