@@ -44,13 +44,14 @@ struct Panel {
     }
 };
 
-// The first `count` of 16 rows of a panel's results.
-inline void write(const __m512 (&acc)[kRows], int count, int row, int rows, int t0, const Output& out) {
+// The first `count` of R rows of a panel's results.
+template <int R>
+inline void write(const __m512 (&acc)[R], int count, int row, int rows, int t0, const Output& out) {
     const int left = rows - row;
     const __mmask16 mask = left >= kPanel ? (__mmask16)0xffff : (__mmask16)((1u << left) - 1);
     const __m512 bias = out.bias ? _mm512_maskz_loadu_ps(mask, out.bias + row) : _mm512_setzero_ps();
 #pragma GCC unroll 16
-    for (int t = 0; t < kRows; ++t) {
+    for (int t = 0; t < R; ++t) {
         if (t >= count) return;
         __m512 value = out.bias ? _mm512_add_ps(acc[t], bias) : acc[t];
         float* y = out.y + (size_t)(t0 + t) * out.stride + row;
