@@ -166,7 +166,7 @@ nb::object product(const std::string& isa, const Packed& w, const FloatRows& x, 
         in.half = half.data();
     }
     const sw::Output out{y.get(), out_rows, bias ? bias->data() : nullptr, add.has_value()};
-    if (n > 0) w.matrix.multiply(k, in, (int)n, out, 0, w.matrix.panels());
+    if (n > 0) w.matrix.multiply(k, in, (int)n, out, 0, w.matrix.panels(), w.matrix.panels());
     return rows(n, out_rows, std::move(y));
 }
 

@@ -187,8 +187,8 @@ void Check::check_product(sw::Type type, Random& random, int rows, int n, bool s
         const auto multiply = [&](const Kernels& kernels) {
             Floats y = before;
             const sw::Output out{y.data(), (size_t)rows, with_bias ? bias.data() : nullptr, add};
-            matrix.multiply(kernels, x.rows, n, out, 0, middle);
-            matrix.multiply(kernels, x.rows, n, out, middle, matrix.panels());
+            matrix.multiply(kernels, x.rows, n, out, 0, middle, middle);
+            matrix.multiply(kernels, x.rows, n, out, middle, matrix.panels(), matrix.panels());
             return y;
         };
         expect_same(std::string(sw::layout_of(type).name) + " product of " + std::to_string(rows) + " rows, " + std::to_string(cols) + " columns, " +

@@ -6,6 +6,7 @@
 namespace sw {
 namespace {
 
+constexpr size_t kMostCached = (size_t)64 << 20;   // bytes of weights
 constexpr int kEvenShares = 16;            // spans of a thread, of which one more or less does not matter
 constexpr size_t kFeedFloats = 1u << 15;   // 128 KiB, half of them up and half gate
 
@@ -57,6 +58,9 @@ void quantize(const Operation& op, Pass& pass) {
     pass.threads.run((int)pass.rows, [&](int row, int) { pass.quantize_row(op, x + (size_t)row * stride, (size_t)row, 0, (size_t)op.width); });
 }
 
+// Whether a pass finds no weights of the last one in any cache.
+bool from_memory(const Pass& pass) { return pass.model.weights().packed_bytes() > kMostCached; }
+
 void project(const Operation& op, Pass& pass) {
     const Rows in = pass.rows_of(op.from, op.in);
     int first[4] = {0};   // panels of the weights, one after the other
@@ -65,12 +69,13 @@ void project(const Operation& op, Pass& pass) {
         pass.counters.weight_bytes_read += op.weight[i]->w.size_bytes();
     }
     if (op.head) pass.counters.head_rows += pass.rows;
-    pass.run_even(first[op.weights], [&](int begin, int end, int) {
+    pass.run_even(first[op.weights], [&](int begin, int end, int thread) {
+        const int last = from_memory(pass) ? pass.last_of_share(first[op.weights], end, thread) : 0;
         for (int i = 0; i < op.weights; ++i) {
             const int from = std::max(begin, first[i]) - first[i], to = std::min(end, first[i + 1]) - first[i];
             if (from >= to) continue;
             const Output out{pass.slot(op.to[i]), pass.stride(op.to[i]), op.weight[i]->bias_or_null(), op.add};
-            op.weight[i]->w.multiply(pass.kernels, in, (int)pass.rows, out, from, to);
+            op.weight[i]->w.multiply(pass.kernels, in, (int)pass.rows, out, from, to, last - first[i]);
         }
     });
 }
@@ -110,7 +115,7 @@ void feed_columns(const Operation& op, Pass& pass, int panel_begin, int panel_en
     const size_t up_stride = keeps ? wide : pass.stride(Slot::up);
     const auto multiply = [&](const Linear& linear, float* y, size_t stride) {
         Output out{y - from, stride, linear.bias_or_null(), false};   // products write at a panel's own columns
-        linear.w.multiply(pass.kernels, in, rows, out, panel_begin, panel_end);
+        linear.w.multiply(pass.kernels, in, rows, out, panel_begin, panel_end, from_memory(pass) ? panel_end : 0);
     };
     multiply(weights.up, up, up_stride);
     if (s.gated) multiply(weights.gate, gate, wide);

@@ -66,6 +66,12 @@ public:
         });
     }
 
+    // Where the units of run_even end that `thread` begins with, if those up to `end` are of them; else `end`.
+    int last_of_share(int units, int end, int thread) const {
+        const int64_t begin = (int64_t)units * thread / threads.count(), last = (int64_t)units * (thread + 1) / threads.count();
+        return end > begin && end <= last ? (int)last : end;
+    }
+
     // A thread's own numbers between two products: at least `floats`, the same place until more are asked for.
     void reserve_scratch(size_t floats);
     float* scratch(int thread) const { return scratch_[thread].as<float>(); }

@@ -47,6 +47,7 @@ struct Matrix {
     size_t scales_at = 0;      // bytes from a panel's begin to its scales
     int rows = 0;
     int cols = 0;
+    const uint8_t* read_end = nullptr;   // of weights too large for a cache: where this thread will stop reading; else null
 };
 
 // n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride, with scale, offset and half at

@@ -260,10 +260,14 @@ bool PackedMatrix::scales_agree() const {
     return true;
 }
 
-void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end) const {
+void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end, int read_end) const {
     const Products& products = x.bf16 && quantized() ? *kernels.rounded_products : kernels.products;
     const Product product = products.of[(int)format_];
-    if (view_.data) return product(view_, x, n, out, panel_begin, panel_end);
+    if (view_.data) {
+        Matrix view = view_;
+        if (read_end > 0) view.read_end = view.data + (size_t)read_end * view.panel_stride;
+        return product(view, x, n, out, panel_begin, panel_end);
+    }
     uint8_t* const panel = scratch_panel(view_.panel_stride);
     for (int p = panel_begin; p < panel_end; ++p) {
         (void)pack_panel(p, panel);   // what is used in place was checked when the model was opened

@@ -32,8 +32,8 @@ public:
     int rows() const { return view_.rows; }
     int cols() const { return view_.cols; }
     int panels() const { return (view_.rows + kPanel - 1) / kPanel; }
-    // out = x times these panels.
-    void multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end) const;
+    // out = x times these panels. read_end: up to which panel the thread will go on, where weights come from memory; else 0.
+    void multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end, int read_end) const;
     void read_row(int row, float* out) const;   // out: (cols)
 
 private:

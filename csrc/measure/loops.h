@@ -15,7 +15,7 @@ constexpr size_t kReadStep = 512;   // a part to read is a multiple of this
 struct Loops {
     const char* name;
     // Reads `size_bytes` (a multiple of kReadStep, 64-byte aligned) `passes` times from begin to end, as decoding reads
-    // its weights; the second one also asks for the lines 4 KiB ahead.
+    // its weights; the second one also asks for the lines 4 KiB ahead (avx512: and for those 32 KiB ahead, into the second cache).
     uint64_t (*read)(const uint8_t* data, size_t size_bytes, size_t passes);
     uint64_t (*read_ahead)(const uint8_t* data, size_t size_bytes, size_t passes);
     // Products of bytes added up in 32 bits, from registers.

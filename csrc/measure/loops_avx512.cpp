@@ -25,7 +25,10 @@ uint64_t read(const uint8_t* data, size_t size_bytes, size_t passes) {
     for (size_t pass = 0; pass < passes; ++pass) {
         for (size_t at = 0; at < size_bytes; at += 64 * kReadAccumulators) {
             if (Ahead)
-                for (int line = 0; line < 8; ++line) _mm_prefetch((const char*)data + at + 4096 + 64 * line, _MM_HINT_T0);
+                for (int line = 0; line < 8; ++line) {
+                    _mm_prefetch((const char*)data + at + 32768 + 64 * line, _MM_HINT_T1);
+                    _mm_prefetch((const char*)data + at + 4096 + 64 * line, _MM_HINT_T0);
+                }
             for (int k = 0; k < kReadAccumulators; ++k)
                 acc[k] = _mm512_xor_si512(acc[k], _mm512_load_si512((const void*)(data + at + 64 * k)));
         }
