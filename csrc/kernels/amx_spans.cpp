@@ -143,17 +143,15 @@ inline void accumulate(const int32_t* dots, __m512 w_scale, const float* x_scale
     }
 }
 
-Scales transpose_scales(const Rows& x, size_t tiles, size_t blocks, bool offsets, float* to) {
-    const size_t x_blocks = x.q_stride / kBlock, spans = (blocks + kSpanBlocks - 1) / kSpanBlocks;
+Scales transpose_scales(const Rows& x, size_t tiles, size_t spans, bool offsets, float* to) {
+    const size_t x_blocks = x.q_stride / kBlock;
+    const __m512i row = _mm512_mullo_epi32(_mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15), _mm512_set1_epi32((int)x_blocks));
     int32_t* const offset = (int32_t*)(to + tiles * spans * kRows);
-    for (size_t row = 0; row < tiles * kRows; ++row)
+    for (size_t tile = 0; tile < tiles; ++tile)
         for (size_t s = 0; s < spans; ++s) {
-            const size_t from = row * x_blocks + s * kSpanBlocks, at = (row / kRows * spans + s) * kRows + row % kRows;
-            to[at] = x.scale[from];
-            if (!offsets) continue;
-            int32_t sum = 0;
-            for (size_t b = 0; b < kSpanBlocks && s * kSpanBlocks + b < blocks; ++b) sum += x.offset[from + b];
-            offset[at] = sum * 16;
+            const size_t from = tile * kRows * x_blocks + s * kSpanBlocks, at = (tile * spans + s) * kRows;
+            _mm512_storeu_ps(to + at, _mm512_i32gather_ps(row, x.scale + from, 4));
+            if (offsets) _mm512_storeu_si512(offset + at, _mm512_slli_epi32(_mm512_i32gather_epi32(row, x.half + from, 4), 4));
         }
     return {to, offset};
 }
@@ -168,10 +166,10 @@ __attribute__((noinline)) uint8_t* scratch(size_t size_bytes) {
 // Tiles of R rows: as many as 16, unless there are but 8.
 template <Format F, int R>
 void multiply_tiles(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
-    const size_t tiles = ((size_t)n + R - 1) / R, blocks = (size_t)w.cols / kBlock, spans = spans_of((size_t)w.cols);
+    const size_t tiles = ((size_t)n + R - 1) / R, spans = spans_of((size_t)w.cols);
     const size_t unpacked_bytes = F == Format::q4_span ? unpacked_panel_bytes(w) : 0;
     uint8_t* const memory = scratch(unpacked_bytes + 2 * tiles * spans * kRows * sizeof(float));
-    const Scales scales = transpose_scales(x, tiles, blocks, F == Format::q8_span, (float*)(memory + unpacked_bytes));
+    const Scales scales = transpose_scales(x, tiles, spans, F == Format::q8_span, (float*)(memory + unpacked_bytes));
     configure<R>();
     alignas(64) int32_t dots[kRing][R * kPanel];
     Questions<F> questions(w, x, tiles, begin, end, (int8_t*)memory);

@@ -51,8 +51,8 @@ struct Matrix {
 };
 
 // n activation rows. Row t is f32 + t * f32_stride; quantised it is q + t * q_stride, with scale, offset and half at
-// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16. The blocks of a span
-// have one scale where weights in spans read them. What is quantised
+// t * (q_stride / 32). offset is -8 times the sum of a block's 32 codes, half the same of its first 16. Where weights in spans
+// read them, the blocks of a span have one scale, and half is that of the whole span. What is quantised
 // may be read (not used) up to the next multiple of 16 rows, and 32 codes beyond a row. Where it is rounded to bf16 instead, it lies in tiles of 16
 // rows by 32 inputs: input k of row t is bf16[((t / 16) * (q_stride / 32) + k / 32) * 512 + t % 16 * 32 + k % 32].
 struct Rows {
@@ -93,7 +93,7 @@ struct Kernels {
     // k values to codes in [-127, 127] by blocks of 32: scale = max|x| / 127, ties to even. A block with a NaN or an
     // infinity gets a scale that is not finite, so that it reaches the logits.
     Quantize quantize;
-    Quantize quantize_spans;   // the same with one scale for every span of blocks, which each of its blocks is given
+    Quantize quantize_spans;   // the same with one scale, and one half, for every span of blocks, which each of its blocks is given
     Elementwise activate[kActivations];
     Elementwise exp;
     void (*multiply)(float* y, const float* x, size_t n);   // y *= x
