@@ -15,6 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from smallwright.compress.student import make_student
+from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
 from smallwright.pipeline.shared import (
@@ -73,7 +74,7 @@ class Classifier:
 
 def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     """Run every stage up to the package."""
-    data = data_stage(recipe, shop)
+    data = augmented_stage(recipe, shop, data_stage(recipe, shop))
     tokenizer = tokenizer_stage(recipe, shop, data)
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
     votes = together is not None and together.linear is not None

@@ -20,6 +20,7 @@ from smallwright.evaluate.calibration import calibrate_answers
 from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
+from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
 from smallwright.pipeline.rows import read_split
@@ -66,7 +67,7 @@ class Generator:
 
 def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     """Run every stage up to the package."""
-    data = data_stage(recipe, shop)
+    data = augmented_stage(recipe, shop, data_stage(recipe, shop))
     tokenizer = tokenizer_stage(recipe, shop, data)
     lessons = lesson_stage(recipe, shop, data, tokenizer)
     crosses = recipe.distill.crosses_tokenizers

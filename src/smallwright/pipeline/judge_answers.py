@@ -18,6 +18,7 @@ from smallwright.evaluate.cost import Answers, Cost, answer_prompts, measure_cla
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import WrongAnswer, surest_first
 from smallwright.evaluate.report import Neighbour, Report
+from smallwright.pipeline.enlarge import describe_added
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
 from smallwright.pipeline.judge_text import JudgedText, describe_written, judge_text, warn_of_text
@@ -87,7 +88,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator, simple: Sequence[Si
         neighbours=tuple(_neighbour(recipe, made, simple, name, score, costs, text) for name, score in scores.items()),
         costs=tuple(costs.values()),
         answers=quality,
-        notes=_warn(made, quality, simple),
+        notes=(*_warn(made, quality, simple), *describe_added(shop)),
     )
 
 

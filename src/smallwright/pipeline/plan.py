@@ -94,13 +94,16 @@ def make_plan(recipe: Recipe) -> Plan:
     labels = tuple(sorted({row.label for row in rows if row.label is not None}))
     tokenizer = _make_tokenizer(recipe, texts)
     vocabulary = tokenizer.get_vocab_size()
-    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
+    readings = 1 + _copies(recipe)  # variants are about as long as their rows
+    tokens = readings * sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     networks = _teacher_specs(recipe, vocabulary, labels)
     teacher = networks[0][1] if networks else None
     student = _student_spec(recipe, vocabulary, labels, teacher)
     rounding = quantize_settings(recipe)
     formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
-    heard = tokens * (1 + recipe.distill.transfer_rows / max(1, len(rows)))  # transfer texts are about as long as rows
+    heard = tokens * (
+        1 + recipe.distill.transfer_rows / max(1, readings * len(rows))
+    )  # transfer texts are about as long as rows
     seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
         finetune = settings.finetune
@@ -111,7 +114,7 @@ def make_plan(recipe: Recipe) -> Plan:
         teacher_parameters=sum(count_parameters(spec) for _, spec in networks) if networks else None,
         package_bytes=count_package_bytes(student, formats),
         vocabulary=vocabulary,
-        training_rows=len(rows),
+        training_rows=readings * len(rows),
         training_tokens=tokens,
         seconds=seconds,
         asked=asked,
@@ -161,7 +164,13 @@ def _count_questions(recipe: Recipe, folder: Path) -> Asked | None:
     labels = sorted({row.label for row in rows if row.label is not None})
     questions = word_questions(recipe, recipe.teacher, labels, rows)
     lengths = [questions.count_chars(text) for text in texts]
-    return Asked(len(texts) + recipe.distill.transfer_rows, int(median(lengths)))
+    made = recipe.distill.transfer_rows + _copies(recipe) * len(rows)
+    return Asked(len(texts) + made, int(median(lengths)))
+
+
+def _copies(recipe: Recipe) -> int:
+    """Variants of each training row."""
+    return 0 if recipe.data.augment is None else recipe.data.augment.copies
 
 
 def _teacher_specs(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> list[tuple[NetworkSettings, ModelSpec]]:
