@@ -21,6 +21,7 @@ from smallwright.errors import EngineError, RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
 from smallwright.recipe_text import apply_override, copy_tree, expand, explain
 from smallwright.spec.prompt import PromptForm
+from smallwright.teacher.endpoint_settings import CLASSIFIERS_ONLY
 from smallwright.teacher.settings import AnyTeacherSettings
 from smallwright.tokenizer.settings import TokenizerSettings
 from smallwright.train.settings import DistilSettings
@@ -175,14 +176,21 @@ class Recipe(BaseModel):
         """Refuse what a teacher does not offer."""
         if self.teacher is None or self.teacher.offer.network:
             return
-        kind = f"teacher.from: {self.teacher.source}"
-        if self.task.kind != "classify":
-            raise ValueError(f"{kind} is for task.kind: classify. Leave the teacher out, or use from: hf")
+        kind, wish = f"teacher.from: {self.teacher.source}", self.distill
+        if self.task.kind == "generate":
+            if wish.targets == "data" or wish.objectives != ("cross_entropy",):
+                raise ValueError(
+                    f"{kind} gives a generator text, no logits. Use distill: {{targets: teacher, objectives: "
+                    "[cross_entropy]}, with rows of prompts and completions, or a teacher from: hf"
+                )
+            given = self.teacher.model_fields_set & CLASSIFIERS_ONLY
+            if given:
+                raise ValueError(f"teacher.{min(given)} is for task.kind: classify. Leave it out")
         if self.student.source == "teacher":
             raise ValueError(f"student.from: teacher needs a network, which {kind} is not. Use from: scratch")
         if self.tokenizer.kind == "teacher":
             raise ValueError(f"tokenizer.kind: teacher needs a network, which {kind} is not. Use kind: train")
-        if self.distill.needs_teacher_beside:
+        if wish.needs_teacher_beside:
             raise ValueError(
                 f"distill.match and distill.answers: online need a network, which {kind} is not. Leave them out"
             )

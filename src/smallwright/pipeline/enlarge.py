@@ -21,6 +21,15 @@ from smallwright.recipe import Recipe
 
 HELD_OUT = ("validation", "test", "out_of_scope")
 _TRAIN = "train.jsonl"
+_TOLD = {
+    "repeated": "that were there already",
+    "similar": "nearly there already",
+    "held_out": "like a row of validation or test",
+    "too_long": "too long",
+    "unread": "to which its own label could not be read",
+    "disagreed": "that it labelled otherwise when asked again",
+    "surplus": "more than asked for",
+}
 
 
 def augmented_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
@@ -52,6 +61,21 @@ def add_rows(data: Outcome, folder: Path, rows: Sequence[Row]) -> None:
 def describe_added(shop: Workshop) -> list[str]:
     """Notes for the report on the rows that were added; none where there are none."""
     notes = []
+    written = shop.outcomes.get("new-rows")
+    if written is not None:
+        fates = written.facts["fates"]
+        lost = ", ".join(f"{count} {_TOLD[fate]}" for fate, count in fates.items() if count and fate != "kept")
+        notes.append(
+            f"The teacher wrote {sum(fates.values())} texts in {written.facts['requests']} lists, of which "
+            f"{fates['kept']} became training rows beside the data's {written.facts['rows']}, the simple baseline's too"
+            + (f"; left out: {lost}." if lost else ".")
+        )
+        missing = written.facts["missing"]
+        if missing:
+            notes.append(
+                f"{len(missing)} classes lack {sum(missing.values())} of the rows that teacher.new_rows.per_class asks "
+                "for."
+            )
     augmented = shop.outcomes.get("augmented")
     if augmented is not None:
         made, given = augmented.facts["variants"], augmented.facts["rows"]

@@ -39,8 +39,9 @@ from smallwright.pipeline.shared import (
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
-from smallwright.pipeline.written import written_stage
+from smallwright.pipeline.written import asked_text_stage, wording_stage, written_stage
 from smallwright.recipe import Recipe
+from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -72,10 +73,15 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     lessons = lesson_stage(recipe, shop, data, tokenizer)
     crosses = recipe.distill.crosses_tokenizers
     reader, reading = teacher_reading(recipe, shop, data) if crosses else (tokenizer, lessons)
-    teacher = _teacher_stage(recipe, shop, reader, reading) if recipe.teacher else None
-    written = None
-    if teacher and recipe.distill.targets != "data":
-        written = written_stage(recipe, shop, data, tokenizer, teacher)
+    teacher = written = None
+    if isinstance(recipe.teacher, EndpointSettings):
+        teacher = wording_stage(recipe, recipe.teacher, shop, data)
+        written = asked_text_stage(recipe, recipe.teacher, shop, data, teacher)
+    elif recipe.teacher:
+        teacher = _teacher_stage(recipe, shop, reader, reading)
+        if recipe.distill.targets != "data":
+            written = written_stage(recipe, shop, data, tokenizer, teacher)
+    if written:
         lessons = lesson_stage(recipe, shop, data, tokenizer, written, name="student-shards")
     answers = None
     if teacher and crosses:
@@ -85,7 +91,7 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
     package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data)
     teacher_package = None
-    if teacher:
+    if teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
 

@@ -26,6 +26,7 @@ from smallwright.pipeline.enlarge import describe_added
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.judge_ensemble import TEACHER, judge_ensemble, members_of, teacher_size, teacher_subject
 from smallwright.pipeline.report import (
+    ASKED,
     QUANTIZED,
     Judged,
     describe_build,
@@ -42,7 +43,6 @@ from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
 
-ASKED = "teacher (endpoint)"
 UNREAD = ""  # what a teacher said whose answer names no class
 
 
