@@ -177,6 +177,8 @@ class Recipe(BaseModel):
         if self.teacher is None or self.teacher.offer.network:
             return
         kind, wish = f"teacher.from: {self.teacher.source}", self.distill
+        if self.task.kind == "classify" and not self.teacher.offer.class_probabilities:
+            raise ValueError(f"{kind} is for task.kind: generate. Use from: hf, scratch or endpoint")
         if self.task.kind == "generate":
             if wish.targets == "data" or wish.objectives != ("cross_entropy",):
                 raise ValueError(

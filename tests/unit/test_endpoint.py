@@ -567,7 +567,7 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     ),
     "its hidden states": ({}, {"distill": {"match": {}}}, "distill.match"),
     "text": ({}, {"task": {"kind": "generate"}}, "gives a generator text, no logits"),
-    "an unknown kind": ({"from": "cloud"}, {}, "hf, scratch or endpoint"),
+    "an unknown kind": ({"from": "cloud"}, {}, "hf, scratch, endpoint or package"),
 }
 
 

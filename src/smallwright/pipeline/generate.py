@@ -39,9 +39,16 @@ from smallwright.pipeline.shared import (
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
-from smallwright.pipeline.written import asked_text_stage, wording_stage, written_stage
+from smallwright.pipeline.written import (
+    asked_text_stage,
+    package_stage,
+    package_text_stage,
+    wording_stage,
+    written_stage,
+)
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.package_settings import PackageSettings
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -73,8 +80,11 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     lessons = lesson_stage(recipe, shop, data, tokenizer)
     crosses = recipe.distill.crosses_tokenizers
     reader, reading = teacher_reading(recipe, shop, data) if crosses else (tokenizer, lessons)
-    teacher = written = None
-    if isinstance(recipe.teacher, EndpointSettings):
+    teacher = written = teacher_package = None
+    if isinstance(recipe.teacher, PackageSettings):
+        teacher = teacher_package = package_stage(recipe, recipe.teacher, shop)
+        written = package_text_stage(recipe, shop, data, teacher)
+    elif isinstance(recipe.teacher, EndpointSettings):
         teacher = wording_stage(recipe, recipe.teacher, shop, data)
         written = asked_text_stage(recipe, recipe.teacher, shop, data, teacher)
     elif recipe.teacher:
@@ -90,7 +100,6 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
         answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
     package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data)
-    teacher_package = None
     if teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)

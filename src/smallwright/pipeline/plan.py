@@ -31,6 +31,7 @@ from smallwright.spec.tensors import list_tensors
 from smallwright.teacher.completing import Wording
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.new_rows import MOST_ROUNDS
+from smallwright.teacher.package_settings import PackageSettings
 from smallwright.teacher.questions import Questions
 from smallwright.teacher.settings import NetworkSettings
 from smallwright.tokenizer.load import load_tokenizer
@@ -128,6 +129,8 @@ def make_plan(recipe: Recipe) -> Plan:
 def render_plan(recipe: Recipe, plan: Plan) -> str:
     """The plan as text for a person: the resolved recipe, then the numbers."""
     teacher = "none" if plan.teacher_parameters is None else f"{plan.teacher_parameters:,} parameters"
+    if isinstance(recipe.teacher, PackageSettings):
+        teacher = f"the package {recipe.teacher.file}"
     if plan.asked is not None and isinstance(recipe.teacher, EndpointSettings):
         teacher = (
             f"at most {plan.asked.questions:,} questions of about {plan.asked.question_chars:,} characters to "
@@ -193,7 +196,7 @@ def _copies(recipe: Recipe) -> int:
 def _teacher_specs(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> list[tuple[NetworkSettings, ModelSpec]]:
     """The teacher's network, then the others of its ensemble; none without a teacher, or with one that is asked."""
     teacher = recipe.teacher
-    if teacher is None or isinstance(teacher, EndpointSettings):
+    if teacher is None or not teacher.offer.network:
         return []
     networks: list[NetworkSettings] = [teacher, *(teacher.ensemble.teachers if teacher.ensemble else ())]
     return [(network, _network_spec(recipe, network, vocabulary, labels)) for network in networks]

@@ -1,6 +1,6 @@
 """The stage of sequence-level distillation: the teacher completes the training prompts, the student learns its text.
 
-Enters: the data, and a trained teacher or one behind an endpoint. Leaves: ``train.jsonl``, rows with the teacher's
+Enters: the data, and a teacher: trained, in a package, or behind an endpoint. Leaves: ``train.jsonl``, rows with its
 completions; of one behind an endpoint ``test.json`` too, what it says to the test prompts.
 Not here: asking and keeping (teacher/text.py, completing.py), tokens (lessons.py), the teacher's logits (generate.py).
 """
@@ -8,6 +8,7 @@ Not here: asking and keeping (teacher/text.py, completing.py), tokens (lessons.p
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -15,21 +16,25 @@ from typing import TYPE_CHECKING, Any
 
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.data import Row
-from smallwright.errors import DataError
+from smallwright.errors import DataError, RecipeError
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import (
+    PACKAGE_FILE,
     TEACHER_FOLDER,
     make_provenance,
     open_tokenizer,
     package_model,
+    publish,
     quantize_settings,
 )
-from smallwright.pipeline.stage import Outcome, exclusive, write_atomically
+from smallwright.pipeline.stage import Outcome, exclusive, hash_file, write_atomically
 from smallwright.pipeline.teach_endpoint import TRAVEL
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.run import load
 from smallwright.run.schema import AnswerForm
 from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.package_settings import PackageSettings
 from smallwright.teacher.text import WrittenText, write_texts
 
 if TYPE_CHECKING:
@@ -82,6 +87,55 @@ def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
     }
     inputs = {"data": data, "tokenizer": tokenizer, "teacher": teacher}
     return shop.run("teacher-text", run, settings=settings, inputs=inputs)
+
+
+def package_stage(recipe: Recipe, settings: PackageSettings, shop: Workshop) -> Outcome:
+    """The teacher's package under the name that packages of stages have.
+
+    Raises:
+        RecipeError: there is none, or its task is another.
+    """
+    path = recipe.root / settings.file
+    if not path.is_file():
+        raise RecipeError(f"teacher.file must be a package. Got {path}, which is not there. Check the path.")
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        with load(str(path), threads=1) as opened:
+            task = opened.task
+        if task != "generate":
+            raise RecipeError(f"teacher.file must be a package that generates. Got task {task!r} in {path}.")
+        (folder / PACKAGE_FILE).unlink(missing_ok=True)
+        try:
+            os.link(path.resolve(), folder / PACKAGE_FILE)
+        except OSError:  # another file system
+            publish(path, folder / PACKAGE_FILE)
+        return {"size_bytes": path.stat().st_size, "sha256": hash_file(path), "offer": asdict(settings.offer)}
+
+    return shop.run("teacher-package", run, inputs={"package": hash_file(path)})
+
+
+def package_text_stage(recipe: Recipe, shop: Workshop, data: Outcome, package: Outcome) -> Outcome:
+    """As ``written_stage``, of a teacher that is a package already."""
+    schema = recipe.read_schema()
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        rows = read_split(data, "train")
+        texts = write_texts(
+            package.folder / PACKAGE_FILE,
+            [str(row.prompt) for row in rows],
+            folder,
+            max_tokens=recipe.evaluate.answer_tokens,
+            threads=recipe.threads or 0,
+            timeout_seconds=recipe.evaluate.timeout_seconds,
+        )
+        if schema is not None:  # its own may be another, or none
+            form = _make_form(schema)
+            told = [(text, form(text.text) if text.whole else None) for text in texts]
+            texts = [replace(text, text=said or text.text, whole=said is not None) for text, said in told]
+        return _keep(recipe, rows, texts, folder)
+
+    how = {"answer_tokens": recipe.evaluate.answer_tokens, "schema": schema}
+    return shop.run("teacher-text", run, settings=how, inputs={"data": data, "package": package})
 
 
 def wording_stage(recipe: Recipe, settings: EndpointSettings, shop: Workshop, data: Outcome) -> Outcome:
