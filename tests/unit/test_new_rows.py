@@ -182,7 +182,7 @@ def test_lists_are_read_line_by_line(text: str, cut: bool, lines: list[str]) -> 
 def test_similarity_is_the_jaccard_index_of_words() -> None:
     rng = np.random.default_rng(0)
     words = [f"w{number}" for number in range(12)]
-    texts, others = ([" ".join(rng.choice(words, rng.integers(1, 8))) for _ in range(count)] for count in (30, 40))
+    texts, others = ([" ".join(rng.choice(words, rng.integers(1, 8))) for _ in range(count)] for count in (150, 40))
     for text, found in zip(texts, similarity(texts, others), strict=True):
         own = set(text.split())
         assert found == pytest.approx(

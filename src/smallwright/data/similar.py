@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from smallwright.data.splits import normalise
 
+_TOGETHER = 64  # texts compared at once: most share a word with most others, so that the product is nearly full
+
 
 def similarity(texts: Sequence[str], others: Sequence[str]) -> NDArray[np.float64]:
     """(N,) the highest Jaccard index of each text's words with those of any other text.
@@ -37,9 +39,12 @@ def similarity(texts: Sequence[str], others: Sequence[str]) -> NDArray[np.float6
         columns = np.array([one for members in sets for one in members], dtype=np.int64)
         return csr_matrix((np.ones(len(columns), dtype=np.int64), columns, ends), shape=(len(sets), len(numbers)))
 
-    common = (stack(rows) @ stack(rest).T).tocoo()
-    sizes, other_sizes = np.array([len(one) for one in rows]), np.array([len(one) for one in rest])
-    found = np.zeros(len(texts))
-    shares = common.data / (sizes[common.row] + other_sizes[common.col] - common.data)
-    np.maximum.at(found, common.row, shares)
+    found, there = np.zeros(len(texts)), stack(rest).T.tocsr()
+    other_sizes = np.array([len(one) for one in rest])
+    for start in range(0, len(rows), _TOGETHER):
+        some = rows[start : start + _TOGETHER]
+        common = (stack(some) @ there).tocoo()
+        sizes = np.array([len(one) for one in some])
+        shares = common.data / (sizes[common.row] + other_sizes[common.col] - common.data)
+        np.maximum.at(found, start + common.row, shares)
     return found
