@@ -32,7 +32,7 @@ MOST_ROUNDS = 3  # times the requests that would do if every text were kept
 LONGEST = 2.0  # times the longest training row of any class
 _NUMBERED = re.compile(r"\s*(?:[-*\u2022]|\(?\d{1,4}[.):])\s+")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb"}
-FATES = ("repeated", "similar", "held_out", "too_long", "unread", "disagreed", "surplus", "kept")
+FATES = ("held_out", "repeated", "similar", "too_long", "unread", "disagreed", "surplus", "kept")
 """What can become of a text that was written, in the order in which it is looked at."""
 
 
