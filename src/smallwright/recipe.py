@@ -160,6 +160,8 @@ class Recipe(BaseModel):
             raise ValueError("bigrams are for task.kind: classify. Leave them out")
         if self.student.source == "scratch" and (self.student.width or self.student.feedforward):
             raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
+        if self.student.positions and (self.student.source == "scratch" or self.task.kind == "generate"):
+            raise ValueError("student.positions is for from: teacher and task.kind: classify. Use student.context")
         if self.student.source == "teacher" and self.student.bigrams:
             raise ValueError("student.bigrams is for from: scratch. Leave it out")
         return self

@@ -136,7 +136,7 @@ def _student_stage(
         return {"parameters": parameters, "scores": result.scores, "precision": result.precision, "steps": result.steps}
 
     settings = {
-        "student": recipe.student.model_dump(mode="json"),
+        "student": recipe.student.described,
         "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": recipe.seed,
         "threads": shop.cores,

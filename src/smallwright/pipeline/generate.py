@@ -207,7 +207,7 @@ def _student_stage(
         return {"parameters": _count(student), **facts}
 
     settings = {
-        "student": recipe.student.model_dump(mode="json"),
+        "student": recipe.student.described,
         "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": recipe.seed,
         "threads": shop.cores,
