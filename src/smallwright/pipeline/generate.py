@@ -75,7 +75,8 @@ class Generator:
 
 def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     """Run every stage up to the package."""
-    data = augmented_stage(recipe, shop, data_stage(recipe, shop))
+    given = data_stage(recipe, shop)
+    data = augmented_stage(recipe, shop, given)
     tokenizer = tokenizer_stage(recipe, shop, data)
     lessons = lesson_stage(recipe, shop, data, tokenizer)
     crosses = recipe.distill.crosses_tokenizers
@@ -85,7 +86,7 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
         teacher = teacher_package = package_stage(recipe, recipe.teacher, shop)
         written = package_text_stage(recipe, shop, data, teacher)
     elif isinstance(recipe.teacher, EndpointSettings):
-        teacher = wording_stage(recipe, recipe.teacher, shop, data)
+        teacher = wording_stage(recipe, recipe.teacher, shop, given)
         written = asked_text_stage(recipe, recipe.teacher, shop, data, teacher)
     elif recipe.teacher:
         teacher = _teacher_stage(recipe, shop, reader, reading)
