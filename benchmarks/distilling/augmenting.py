@@ -20,6 +20,7 @@ from claims import ROOT, Claims
 from distilling.outcomes import Outcomes, ask_file, ask_linear, interval
 from smallwright.pipeline.classify import make_classifier
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
+from smallwright.pipeline.teach import linear_stage
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 
@@ -76,9 +77,10 @@ def _measure(way: str, seed: int, folder: Path, overrides: Sequence[str]) -> tup
     document |= {"name": "few_labels_alone", "teacher": None}
     document["data"]["augment"] = WAYS[way]
     recipe = Recipe.from_mapping(document, root=RECIPE.parent)
-    made = make_classifier(recipe, Workshop(folder / "augment" / "stages", threads=recipe.threads, quiet=True))
-    assert made.linear is not None
+    shop = Workshop(folder / "augment" / "stages", threads=recipe.threads, quiet=True)
+    made = make_classifier(recipe, shop)
+    linear = linear_stage(shop, made.data)  # which a build fits on the rows without variants
     expected = label_numbers(read_split(made.data, "test"), read_labels(made.data))
-    found = ask_file(made) == expected, ask_linear(made.data, made.linear) == expected
+    found = ask_file(made) == expected, ask_linear(made.data, linear) == expected
     print(f"{way:10} seed {seed}: network {found[0].mean():.4f}, linear {found[1].mean():.4f}", flush=True)
     return *found, len(read_split(made.data, "train"))

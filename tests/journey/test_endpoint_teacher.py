@@ -320,5 +320,7 @@ def test_rows_that_the_teacher_writes_are_learned_by_everyone(tmp_path: Path) ->
     )
     (planned,) = [line for line in out.splitlines() if line.startswith("training data")]
     assert planned.split()[2] == str(2 * (card["rows"] + 6))
+    (linear,) = tmp_path.glob("out/lamps/stages/linear-*/card.json")
+    assert json.loads(linear.read_text(encoding="utf-8"))["inputs"]["data"] == new.name.removeprefix("new-rows-")
     (augmented,) = tmp_path.glob("out/lamps/stages/augmented-*/train.jsonl")
     assert len(augmented.read_text(encoding="utf-8").splitlines()) > len(lines)

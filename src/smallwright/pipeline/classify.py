@@ -80,11 +80,12 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     if isinstance(recipe.teacher, EndpointSettings):
         teacher = endpoint_stage(recipe, recipe.teacher, shop, data)
         data = new_rows_stage(recipe, recipe.teacher, shop, data, teacher)
-    data = augmented_stage(recipe, shop, data)
+    plain, data = data, augmented_stage(recipe, shop, data)
     tokenizer = tokenizer_stage(recipe, shop, data)
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
     votes = together is not None and together.linear is not None
-    linear = linear_stage(shop, data) if recipe.evaluate.baseline or votes else None
+    # Variants make the linear classifier worse (docs/distillation.md), and a baseline must be no straw man.
+    linear = linear_stage(shop, plain) if recipe.evaluate.baseline or votes else None
     answers = transfer = teacher_package = None
     more: tuple[Outcome, ...] = ()
     if recipe.teacher is not None:

@@ -1,7 +1,7 @@
 """Training rows beside the user's own: stages whose folder is the data stage's, with more rows to learn from.
 
-Enters: the finished data stage. Leaves: an outcome that stands in for it: network, simple baseline and tokenizer all
-learn from the same rows. Validation, test and all else are the user's still.
+Enters: the finished data stage. Leaves: an outcome that stands in for it. Validation, test and all else are the user's
+still.
 Not here: what the rows are made of (data/augment.py, teacher/new_rows.py).
 """
 
@@ -79,5 +79,8 @@ def describe_added(shop: Workshop) -> list[str]:
     augmented = shop.outcomes.get("augmented")
     if augmented is not None:
         made, given = augmented.facts["variants"], augmented.facts["rows"]
-        notes.append(f"Everyone learned from {made} variants of the {given} training rows too (data.augment).")
+        notes.append(
+            f"The networks learned from {made} variants of the {given} training rows too (data.augment); a linear "
+            "baseline did not, for variants make it worse."
+        )
     return notes
