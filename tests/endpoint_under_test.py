@@ -26,10 +26,12 @@ OK = "ok"
 @dataclass
 class Server:
     """``answer``: from the last text of a prompt and the prompt to the answer's text, and to its first token's
-    log-probabilities by token (None: not offered). ``fail``: from the number of the request (0, 1, ...) to a fault."""
+    log-probabilities by token (None: not offered). ``cut``: from such a text to whether a limit ended its answer.
+    ``fail``: from the number of the request (0, 1, ...) to a fault."""
 
     answer: Callable[[str, str], tuple[str, Mapping[str, float] | None]]
     fail: Callable[[int], Fault | str] = lambda number: OK
+    cut: Callable[[str], bool] = lambda text: False
     shape: str = "content"  # of log-probabilities; or "legacy"
     url: str = ""
     asked: Counter[str] = field(default_factory=Counter)
@@ -41,7 +43,8 @@ class Server:
         """Count a request; gives the text asked about, the whole prompt, the body and the request's number."""
         document = json.loads(body)
         prompt = document.get("prompt") or "\n\n".join(turn["content"] for turn in document["messages"])
-        text = re.findall(r"Text: ([^\n]*)", prompt)[-1]
+        asked = re.findall(r"Text: ([^\n]*)", prompt)
+        text = asked[-1] if asked else prompt  # a request for text, not for the class of one
         with self.lock:
             number = len(self.requests)
             self.requests.append((path, headers, document))
@@ -51,7 +54,8 @@ class Server:
     def reply(self, text: str, prompt: str, chat: bool) -> dict[str, Any]:
         """A response with one choice."""
         said, top = self.answer(text, prompt)
-        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "logprobs": None}
+        choice: dict[str, Any] = {"index": 0, "finish_reason": "length" if self.cut(text) else "stop"}
+        choice["logprobs"] = None
         choice |= {"message": {"role": "assistant", "content": said}} if chat else {"text": said}
         if top is not None:
             first = next(iter(top), said)

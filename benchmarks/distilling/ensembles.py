@@ -15,18 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from claims import ROOT, Claims
-from smallwright.evaluate.linear import read_linear
-from smallwright.pipeline.classify import Classifier, make_classifier
-from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
-from smallwright.pipeline.shared import PACKAGE_FILE, data_stage, tokenizer_stage
+from distilling.outcomes import Outcomes, ask_file, ask_linear, interval
+from smallwright.pipeline.classify import make_classifier
+from smallwright.pipeline.rows import label_numbers, read_labels, read_split
+from smallwright.pipeline.shared import data_stage, tokenizer_stage
 from smallwright.pipeline.stage import Outcome
-from smallwright.pipeline.teach import LINEAR_FILE, answers_stage, linear_stage, teacher_stage
+from smallwright.pipeline.teach import answers_stage, linear_stage, teacher_stage
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
-from smallwright.run import load
 
 SETS = ("hint3_curekart", "hint3_powerplay11", "hint3_sofmattress")
 SEEDS = (0, 1, 2)
@@ -35,9 +33,6 @@ WAYS: dict[str, dict[str, Any] | None] = {
     "uniform": {"linear": 0.5, "weights": "uniform"},
     "competence": {"linear": 0.5, "weights": "competence"},
 }
-RESAMPLES = 10_000
-
-Outcomes = NDArray[np.bool_]
 
 
 def check_ensembles(
@@ -63,11 +58,11 @@ def check_ensembles(
         best = max(("teacher: network", "teacher: linear"), key=lambda system: right[system].mean())
         numbers["better teacher alone"] = best
         for way in ("uniform", "competence"):
-            numbers[f"teacher: {way} - better alone"] = found = _interval(right[f"teacher: {way}"], right[best])
+            numbers[f"teacher: {way} - better alone"] = found = interval(right[f"teacher: {way}"], right[best])
             claims.check(f"{name}: points of both teachers, {way}, over the better one alone", found[0], ">", 0)
             if students:
                 against = right["student: network"]
-                numbers[f"student: {way} - network"] = _interval(right[f"student: {way}"], against)
+                numbers[f"student: {way} - network"] = interval(right[f"student: {way}"], against)
         claims.numbers["ensemble"][name] = numbers
 
 
@@ -88,9 +83,9 @@ def _measure(name: str, seed: int, folder: Path, students: bool, overrides: Sequ
         assert linear is not None and answers is not None
         expected = label_numbers(read_split(data, "test"), read_labels(data))
         found[f"teacher: {way}"] = np.load(answers.folder / "test.npy").argmax(axis=1) == expected
-        found["teacher: linear"] = _ask_linear(data, linear) == expected
+        found["teacher: linear"] = ask_linear(data, linear) == expected
         if students:
-            found[f"student: {way}"] = _ask_file(made) == expected
+            found[f"student: {way}"] = ask_file(made) == expected
     return found
 
 
@@ -102,24 +97,3 @@ def _ask_teachers(recipe: Recipe, shop: Workshop) -> tuple[Outcome, Outcome, Out
     together = recipe.teacher is not None and recipe.teacher.ensemble is not None
     answers = answers_stage(recipe, shop, data, teacher, transfer=None, linear=linear if together else None)
     return data, linear, answers
-
-
-def _ask_file(made: Classifier) -> NDArray[np.intp]:
-    """The file's classes of the test rows, through the engine."""
-    with load(str(made.package.folder / PACKAGE_FILE), threads=1) as package:
-        logits: NDArray[np.float32] = package.classify_logits(read_texts(made.data, "test"))
-    return logits.argmax(axis=1)
-
-
-def _ask_linear(data: Outcome, linear: Outcome) -> NDArray[np.intp]:
-    baseline = read_linear(str(linear.folder / LINEAR_FILE), linear.facts["sha256"])
-    columns = [baseline.labels.index(label) for label in read_labels(data)]
-    return baseline.scores(read_texts(data, "test"))[:, columns].argmax(axis=1)
-
-
-def _interval(system: Outcomes, against: Outcomes) -> list[float]:
-    """Points of difference, and the ends of its 95 % interval."""
-    by_row = system.mean(axis=0) - against.mean(axis=0)
-    rng = np.random.default_rng(0)
-    drawn = [by_row[rng.integers(0, by_row.size, by_row.size)].mean() for _ in range(RESAMPLES)]
-    return [round(100 * float(value), 1) for value in (by_row.mean(), *np.percentile(drawn, [2.5, 97.5]))]

@@ -6,11 +6,7 @@ Not here: defaults and ranges, which stand beside the code that uses them; runni
 
 from __future__ import annotations
 
-import difflib
-import importlib.util
 import json
-import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -23,13 +19,12 @@ from smallwright.compress.student import StudentSettings
 from smallwright.data.settings import DataSettings
 from smallwright.errors import EngineError, RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
+from smallwright.recipe_text import apply_override, copy_tree, expand, explain
 from smallwright.spec.prompt import PromptForm
-from smallwright.teacher.settings import TEACHERS, AnyTeacherSettings
+from smallwright.teacher.endpoint_settings import CLASSIFIERS_ONLY
+from smallwright.teacher.settings import AnyTeacherSettings
 from smallwright.tokenizer.settings import TokenizerSettings
 from smallwright.train.settings import DistilSettings
-
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_IN_PACKAGE = "python:"
 
 
 class PromptSettings(BaseModel):
@@ -155,6 +150,7 @@ class Recipe(BaseModel):
                 f"distill.targets: {self.distill.targets} needs kind: generate, a teacher, and rows with "
                 "data.train.fields.prompt and completion. Leave it out, or add them"
             )
+        self._check_augment()
         self._check_tokenizers()
         self._check_tutoring()
         self._check_offer()
@@ -164,22 +160,41 @@ class Recipe(BaseModel):
             raise ValueError("bigrams are for task.kind: classify. Leave them out")
         if self.student.source == "scratch" and (self.student.width or self.student.feedforward):
             raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
+        if self.student.positions and (self.student.source == "scratch" or self.task.kind == "generate"):
+            raise ValueError("student.positions is for from: teacher and task.kind: classify. Use student.context")
         if self.student.source == "teacher" and self.student.bigrams:
             raise ValueError("student.bigrams is for from: scratch. Leave it out")
         return self
+
+    def _check_augment(self) -> None:
+        if self.data.augment is None or self.task.kind == "classify":
+            return
+        if not self.answers_prompts:
+            raise ValueError("data.augment needs labels, or rows with data.train.fields.prompt. Leave it out")
+        if self.data.augment.mixing:
+            raise ValueError("data.augment.mixing is for task.kind: classify. Leave it out")
 
     def _check_offer(self) -> None:
         """Refuse what a teacher does not offer."""
         if self.teacher is None or self.teacher.offer.network:
             return
-        kind = f"teacher.from: {self.teacher.source}"
-        if self.task.kind != "classify":
-            raise ValueError(f"{kind} is for task.kind: classify. Leave the teacher out, or use from: hf")
+        kind, wish = f"teacher.from: {self.teacher.source}", self.distill
+        if self.task.kind == "classify" and not self.teacher.offer.class_probabilities:
+            raise ValueError(f"{kind} is for task.kind: generate. Use from: hf, scratch or endpoint")
+        if self.task.kind == "generate":
+            if wish.targets == "data" or wish.objectives != ("cross_entropy",):
+                raise ValueError(
+                    f"{kind} gives a generator text, no logits. Use distill: {{targets: teacher, objectives: "
+                    "[cross_entropy]}, with rows of prompts and completions, or a teacher from: hf"
+                )
+            given = self.teacher.model_fields_set & CLASSIFIERS_ONLY
+            if given:
+                raise ValueError(f"teacher.{min(given)} is for task.kind: classify. Leave it out")
         if self.student.source == "teacher":
             raise ValueError(f"student.from: teacher needs a network, which {kind} is not. Use from: scratch")
         if self.tokenizer.kind == "teacher":
             raise ValueError(f"tokenizer.kind: teacher needs a network, which {kind} is not. Use kind: train")
-        if self.distill.needs_teacher_beside:
+        if wish.needs_teacher_beside:
             raise ValueError(
                 f"distill.match and distill.answers: online need a network, which {kind} is not. Leave them out"
             )
@@ -252,149 +267,17 @@ class Recipe(BaseModel):
         """Check a recipe that is already a mapping. See ``load`` for the arguments and errors."""
         if not isinstance(document, Mapping):
             raise RecipeError(f"a recipe must be a mapping of keys. Got {type(document).__name__} in {place}.")
-        tree = _copy(document)
+        tree = copy_tree(document)
         for override in overrides:
-            _apply_override(tree, override)
-        tree = _expand(tree, place, ())
+            apply_override(tree, override)
+        tree = expand(tree, place)
         try:
             recipe = cls.model_validate(tree)
         except ValidationError as error:
-            raise RecipeError(_explain(error, place, text)) from error
+            raise RecipeError(explain(error, cls, place, text)) from error
         recipe._root = root
         return recipe
 
     def to_yaml(self) -> str:
         """The recipe with every default written out; loading it gives an equal recipe."""
         return yaml.safe_dump(self.model_dump(mode="json", by_alias=True), sort_keys=False, allow_unicode=True)
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value
-
-
-def _apply_override(tree: dict[str, Any], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator or not key:
-        raise RecipeError(f"an override must look like key.sub=value. Got {override!r}. Example: distill.epochs=5.")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"an override's value must be YAML. Got {text!r} for {key}. Quote it.") from error
-    *parents, last = key.split(".")
-    node: Any = tree
-    for part in parents:
-        node = _child(node, part, override)
-    if isinstance(node, list):
-        node[_index(node, last, override)] = value
-    else:
-        node[last] = value
-
-
-def _child(node: Any, part: str, override: str) -> Any:
-    if isinstance(node, list):
-        return node[_index(node, part, override)]
-    child = node.setdefault(part, {})
-    if not isinstance(child, (dict, list)):
-        raise RecipeError(f"an override must lead to a mapping or a list. Got {part!r} in {override!r}, a plain value.")
-    return child
-
-
-def _index(node: list[Any], part: str, override: str) -> int:
-    if not part.isdigit() or int(part) >= len(node):
-        raise RecipeError(
-            f"a list is entered by an index from 0 to {len(node) - 1}. Got {part!r} in {override!r}. Use a number."
-        )
-    return int(part)
-
-
-def _expand(value: Any, place: str, path: tuple[str, ...]) -> Any:
-    if isinstance(value, dict):
-        return {key: _expand(item, place, (*path, str(key))) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, place, (*path, str(index))) for index, item in enumerate(value)]
-    if not isinstance(value, str):
-        return value
-    where = f"{place}: {'.'.join(path)}"
-    expanded = _VARIABLE.sub(lambda match: _variable(match.group(1), where), value)
-    return _folder_in_package(expanded, where) if expanded.startswith(_IN_PACKAGE) else expanded
-
-
-def _variable(name: str, where: str) -> str:
-    value = os.environ.get(name)
-    if not value:
-        raise RecipeError(
-            f"an environment variable in a recipe must be set. Got none for {name} in {where}. Export it."
-        )
-    return str(Path(value).expanduser().absolute()) if Path(value).expanduser().exists() else value
-
-
-def _folder_in_package(value: str, where: str) -> str:
-    package, _, rest = value.removeprefix(_IN_PACKAGE).partition("/")
-    found = importlib.util.find_spec(package) if package.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
-        raise RecipeError(
-            f"{_IN_PACKAGE}NAME/FOLDER must name an installed Python package. Got {package!r} in {where}. Install it."
-        )
-    return str(Path(next(iter(found.submodule_search_locations))) / rest)
-
-
-def _explain(error: ValidationError, place: str, text: str | None) -> str:
-    """The first problem of a pydantic error as one line: law, value, place, remedy."""
-    problems = error.errors()
-    # A misspelt key is also a missing one: the misspelling is what can be mended.
-    first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
-    keys = [str(part) for part in first["loc"]]
-    path = tuple(key for key in keys if key not in TEACHERS)
-    line = _line_of(text, path)
-    where = f"{place}{f', line {line}' if line else ''}: {'.'.join(path)}" if path else place
-    more = f" ({error.error_count() - 1} more problems after this one.)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(path[-1], sorted(_known_keys(keys[:-1])), n=1, cutoff=0.5)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"Known here: {', '.join(sorted(_known_keys(keys[:-1])))}."
-        return f"a recipe has only known keys. Got {path[-1]!r} in {where}. {remedy}{more}"
-    if first["type"] == "missing":
-        return f"a recipe must have the key {path[-1]!r}. Got none in {where}. Add it.{more}"
-    message = first["msg"].removeprefix("Value error, ").rstrip(".")
-    compound = isinstance(first["input"], (dict, list))
-    if not path or (compound and first["type"] == "value_error"):  # our own message says what was got
-        return f"{message} ({where}).{more}"
-    got = type(first["input"]).__name__ if compound else first["input"]
-    return f"{message}. Got {got!r} in {where}.{more}"
-
-
-def _known_keys(path: Sequence[str]) -> set[str]:
-    """The keys allowed at a place, for a suggestion; empty when the place is not a settings class."""
-    model: Any = Recipe
-    for part in path:
-        if part in TEACHERS:
-            model = TEACHERS[part]
-            continue
-        fields = getattr(model, "model_fields", {})
-        match = next((f for name, f in fields.items() if part in (name, f.alias)), None)
-        if match is not None:
-            model = _settings_class(match.annotation)
-    return {field.alias or name for name, field in getattr(model, "model_fields", {}).items()}
-
-
-def _settings_class(annotation: Any) -> Any:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := _settings_class(part))), None)
-
-
-def _line_of(text: str | None, path: Sequence[str]) -> int | None:
-    """The line (from 1) on which the deepest part of ``path`` that exists stands in the YAML text."""
-    node = yaml.compose(text) if text else None
-    line = None
-    for part in path:
-        if isinstance(node, yaml.MappingNode):
-            pair = next(((key, value) for key, value in node.value if key.value == part), None)
-            if pair is None:
-                break
-            line, node = pair[0].start_mark.line + 1, pair[1]
-        elif isinstance(node, yaml.SequenceNode) and part.isdigit() and int(part) < len(node.value):
-            node = node.value[int(part)]
-            line = node.start_mark.line + 1
-    return line

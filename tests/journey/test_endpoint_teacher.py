@@ -276,3 +276,51 @@ def test_texts_that_the_teacher_does_not_answer_are_left_out(tmp_path: Path) -> 
     assert any("came without probabilities" in note for note in report["notes"])
     (student,) = tmp_path.glob("out/lamps/stages/student-*/student/model.safetensors")
     assert student.stat().st_size > 0
+
+
+def test_rows_that_the_teacher_writes_are_learned_by_everyone(tmp_path: Path) -> None:
+    """New rows, then their answers: what was labelled again is not asked a second time."""
+    lists = {
+        "colour": "make the attic lamp pink\nmake the garage door sign orange\nis the sign pink",
+        "off": "please switch everything off\nplease let the cellar go dark",
+        "question": "is anybody home\nis the porch light still burning",
+    }
+
+    def know(text: str, prompt: str) -> tuple[str, dict[str, float] | None]:
+        label = next((name for name in lists if f"belong to the class '{name}'" in prompt), None)
+        return _know(text, prompt) if label is None else (lists[label], None)
+
+    with serve(Server(answer=know)) as server:
+        recipe = _recipe(tmp_path, server.url, new_rows={"per_class": 2, "at_once": 3})
+        changes = [
+            "--set",
+            "distill.epochs=1",
+            "--set",
+            "evaluate.baseline=true",
+            "--set",
+            "data.augment={copies: 1}",
+            "--set",
+            "distill.transfer_rows=0",
+        ]
+        status, out, err = _build(recipe, "--out", tmp_path / "out", "--plan", *changes)
+        assert status == 0 and not server.requests, err
+        status, _, err = _build(recipe, "--out", tmp_path / "out", *changes)
+        assert status == 0, err
+        asked = [json.dumps(body, sort_keys=True) for _, _, body in server.requests]
+        assert len(asked) == len(set(asked))
+    (new,) = tmp_path.glob("out/lamps/stages/new-rows-*")
+    card = json.loads((new / "card.json").read_text(encoding="utf-8"))["facts"]
+    assert card["fates"]["kept"] == 6 and card["fates"]["disagreed"] == 1 and card["missing"] == {}
+    lines = [json.loads(line) for line in (new / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    written = [line for line in lines[-6:]]
+    assert written[0] == {"text": "make the attic lamp pink", "label": "colour"} and len(lines) == card["rows"] + 6
+    report = json.loads((tmp_path / "out/lamps/report.json").read_text(encoding="utf-8"))
+    assert any(
+        "The teacher wrote 7 texts in 3 lists, of which 6 became training rows" in note for note in report["notes"]
+    )
+    (planned,) = [line for line in out.splitlines() if line.startswith("training data")]
+    assert planned.split()[2] == str(2 * (card["rows"] + 6))
+    (linear,) = tmp_path.glob("out/lamps/stages/linear-*/card.json")
+    assert json.loads(linear.read_text(encoding="utf-8"))["inputs"]["data"] == new.name.removeprefix("new-rows-")
+    (augmented,) = tmp_path.glob("out/lamps/stages/augmented-*/train.jsonl")
+    assert len(augmented.read_text(encoding="utf-8").splitlines()) > len(lines)

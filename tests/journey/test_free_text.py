@@ -13,9 +13,10 @@ import pytest
 import yaml
 from rich.console import Console
 from rouge_score.rouge_scorer import RougeScorer
+from tests.parity.tiny_packages import encoder_spec, write_own
 
 from smallwright.data.completions import Completions, write_completions
-from smallwright.errors import DataError
+from smallwright.errors import DataError, RecipeError, SmallwrightError
 from smallwright.evaluate import cost
 from smallwright.evaluate.copying import CONSTANT_NAME, LEAD_NAME
 from smallwright.evaluate.nearest import NEAREST_NAME
@@ -24,6 +25,7 @@ from smallwright.model import load_model
 from smallwright.pipeline.build import BuildResult, build
 from smallwright.pipeline.generate import make_generator
 from smallwright.pipeline.measure import measure_package
+from smallwright.pipeline.plan import make_plan, render_plan
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run import load
@@ -187,6 +189,51 @@ def test_another_student_of_the_same_teacher_asks_it_nothing(
         tokenizer.decode(lessons.shard.document(row)[lessons.starts[row] : -1].tolist()) for row in range(len(rows))
     ]
     assert said == [row["completion"] for row in rows] and len(lessons) == len(rows)
+
+
+def test_a_package_teaches_its_text(built: BuildResult, tmp_path: Path) -> None:
+    distil = {"epochs": 1, "targets": "teacher", "objectives": ["cross_entropy"], "batch_size": 8}
+    path = make_recipe(tmp_path, teacher={"from": "package", "file": str(built.package)}, distill=distil)
+    plan = make_plan(Recipe.load(path))
+    assert plan.teacher_parameters is None and f"the package {built.package}" in render_plan(Recipe.load(path), plan)
+    result = build(path, out=tmp_path / "out", quiet=True)
+    rows = read_lines(stage(result, "data") / "train.jsonl")
+    with load(built.package, threads=1) as package:
+        said = package.complete([row["prompt"] for row in rows], max_tokens=24)
+    wanted = [(row["prompt"], one.text) for row, one in zip(rows, said, strict=True) if one.whole and one.text.strip()]
+    learned = read_lines(stage(result, "teacher-text") / "train.jsonl")
+    assert [(row["prompt"], row["completion"]) for row in learned] == wanted
+    lines = {line.kind: line for line in result.report.neighbours}
+    assert lines["teacher_quantized"].size_bytes == built.package.stat().st_size
+    assert lines["teacher_quantized"].rouge_l is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"file": "none.gguf"}, r"teacher\.file must be a package\. Got .*none\.gguf, which is not there"),
+        ({"file": "rows.jsonl"}, "rows.jsonl"),
+        ({}, "must have the key 'file'"),
+    ],
+)
+def test_a_teacher_that_is_no_package_is_refused(tmp_path: Path, changes: dict[str, str], told: str) -> None:
+    distil = {"targets": "teacher", "objectives": ["cross_entropy"]}
+    path = make_recipe(tmp_path, teacher={"from": "package", **changes}, distill=distil)
+    with pytest.raises(SmallwrightError, match=told):
+        build(path, out=tmp_path / "out", quiet=True)
+
+
+def test_a_package_that_classifies_or_is_to_teach_classes_is_refused(tmp_path: Path) -> None:
+    document = {"name": "x", "task": {"kind": "classify"}, "data": {"train": "a"},
+                "teacher": {"from": "package", "file": "a.gguf"}}  # fmt: skip
+    with pytest.raises(RecipeError, match=r"from: package is for task\.kind: generate"):
+        Recipe.from_mapping(document)
+    file = tmp_path / "classes.gguf"
+    write_own(file, encoder_spec(), task='{"kind": "classify", "head": "intent"}')
+    distil = {"targets": "teacher", "objectives": ["cross_entropy"]}
+    path = make_recipe(tmp_path, teacher={"from": "package", "file": str(file)}, distill=distil)
+    with pytest.raises(RecipeError, match=r"a package that generates\. Got task 'classify' in .*classes\.gguf"):
+        build(path, out=tmp_path / "out", quiet=True)
 
 
 def test_a_teacher_that_never_ends_teaches_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,10 +23,11 @@ from smallwright.data.row import Row
 from smallwright.errors import RecipeError, SmallwrightError
 from smallwright.recipe import Recipe
 from smallwright.teacher import endpoint as endpoint_module
-from smallwright.teacher.asking import REHEARSAL, Answered, answer_texts
+from smallwright.teacher.asking import REHEARSAL
 from smallwright.teacher.endpoint import Answer, Endpoint, EndpointError, write_body
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.journal import JOURNAL, Journal, make_key
+from smallwright.teacher.labelling import Answered, answer_texts
 from smallwright.teacher.questions import Questions, choose_examples, make_questions
 from smallwright.teacher.reading import FLOOR, find_class, read_answer, read_probabilities
 
@@ -565,8 +566,8 @@ REFUSED: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         "student.from: teacher needs a network",
     ),
     "its hidden states": ({}, {"distill": {"match": {}}}, "distill.match"),
-    "text": ({}, {"task": {"kind": "generate"}}, "is for task.kind: classify"),
-    "an unknown kind": ({"from": "cloud"}, {}, "hf, scratch or endpoint"),
+    "text": ({}, {"task": {"kind": "generate"}}, "gives a generator text, no logits"),
+    "an unknown kind": ({"from": "cloud"}, {}, "hf, scratch, endpoint or package"),
 }
 
 

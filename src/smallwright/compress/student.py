@@ -7,7 +7,7 @@ Not here: training (train/), choosing tokens (tokenizer/).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -47,7 +47,18 @@ class StudentSettings(BaseModel):
     feedforward: int | None = Field(
         default=None, ge=1, description="from teacher: neurons to keep in each layer's feed-forward; None: all"
     )
+    positions: int | None = Field(
+        default=None,
+        ge=8,
+        description="from teacher, classify: the most tokens of one text; a table of learned positions keeps so many "
+        "rows; None: as the teacher",
+    )
     context: int = Field(default=128, ge=8, le=32768, description="from scratch: the most tokens of one text")
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What names a stage: a key that came later counts where it is given, so that older students are found."""
+        return self.model_dump(mode="json", exclude={"positions"} if self.positions is None else None)
 
 
 def make_student(
@@ -80,6 +91,7 @@ def make_student(
         RecipeError: the preset is unknown, or the layers are not the teacher's.
     """
     from smallwright.compress.depth import choose_layers, keep_layers
+    from smallwright.compress.positions import keep_positions
     from smallwright.compress.vocabulary import trim_embedding
     from smallwright.compress.width import narrow
     from smallwright.model import Transformer, preset, seeded
@@ -101,16 +113,17 @@ def make_student(
         )
     student = keep_layers(teacher, _layer_indices(settings.layers, len(teacher.spec.layers), choose_layers))
     student = student if kept is None else trim_embedding(student, kept)
-    return narrow(student, sample, settings.width, settings.feedforward)
+    return keep_positions(narrow(student, sample, settings.width, settings.feedforward), settings.positions)
 
 
 def shrink_spec(settings: StudentSettings, teacher: ModelSpec) -> ModelSpec:
     """What a student made from this teacher is, before its vocabulary is trimmed."""
     from smallwright.compress.depth import choose_layers
+    from smallwright.compress.positions import shorten_spec
     from smallwright.compress.width import narrow_spec
 
     kept = teacher.with_layers(_layer_indices(settings.layers, len(teacher.layers), choose_layers))
-    return narrow_spec(kept, settings.width, settings.feedforward)
+    return shorten_spec(narrow_spec(kept, settings.width, settings.feedforward), settings.positions)
 
 
 def _layer_indices(layers: int | Sequence[int] | None, total: int, choose: _Choose) -> tuple[int, ...]:

@@ -71,6 +71,26 @@ def _key_text(key: Any) -> Any:
     return str(key) if isinstance(key, int) else key
 
 
+class AugmentSettings(BaseModel):
+    """Variants of the training rows that keep their label (or completion), made once: see augment.py."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    copies: int = Field(2, ge=1, le=1000, description="Variants of each training row.")
+    typos: float = Field(0.05, ge=0, le=1, description="Chance that a word is misspelt.")
+    casing: float = Field(0.1, ge=0, le=1, description="Chance of small letters, capitals or a capital first.")
+    dropping: float = Field(0.1, ge=0, lt=1, description="Chance that a word is left out.")
+    mixing: float = Field(
+        0.0, ge=0, le=1, description="classify only: chance of another end, that of a text of the same class."
+    )
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> AugmentSettings:
+        if not (self.typos or self.casing or self.dropping or self.mixing):
+            raise ValueError("data.augment must change something. Give typos, casing, dropping or mixing a chance")
+        return self
+
+
 class DataSettings(BaseModel):
     """The ``data`` part of a recipe. Only ``train`` must be given; what is missing is split off from it."""
 
@@ -97,6 +117,10 @@ class DataSettings(BaseModel):
         "drop",
         description="A text of train or validation that stands in test too (or of train in validation): only report; "
         "drop it from the former, so that test stays as given; or refuse the data.",
+    )
+    augment: AugmentSettings | None = Field(
+        None,
+        description="More training rows: variants of those that are there. None: none. Validation and test stay.",
     )
     max_rows: int | None = Field(None, ge=1, description="At most this many training rows, classes in proportion.")
     seed: int = Field(0, ge=0, lt=2**63, description="Decides the splits, together with the rows' contents.")

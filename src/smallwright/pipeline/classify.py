@@ -15,6 +15,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from smallwright.compress.student import make_student
+from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
 from smallwright.pipeline.shared import (
@@ -40,9 +41,11 @@ from smallwright.pipeline.teach import (
     teacher_stage,
     transfer_stage,
 )
+from smallwright.pipeline.teach_endpoint import endpoint_stage, new_rows_stage
 from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.tokenizer.encode import encode_texts
 
 if TYPE_CHECKING:
@@ -73,15 +76,20 @@ class Classifier:
 
 def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     """Run every stage up to the package."""
-    data = data_stage(recipe, shop)
+    data, teacher = data_stage(recipe, shop), None
+    if isinstance(recipe.teacher, EndpointSettings):
+        teacher = endpoint_stage(recipe, recipe.teacher, shop, data)
+        data = new_rows_stage(recipe, recipe.teacher, shop, data, teacher)
+    plain, data = data, augmented_stage(recipe, shop, data)
     tokenizer = tokenizer_stage(recipe, shop, data)
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
     votes = together is not None and together.linear is not None
-    linear = linear_stage(shop, data) if recipe.evaluate.baseline or votes else None
-    teacher = answers = transfer = teacher_package = None
+    # Variants make the linear classifier worse (docs/distillation.md), and a baseline must be no straw man.
+    linear = linear_stage(shop, plain) if recipe.evaluate.baseline or votes else None
+    answers = transfer = teacher_package = None
     more: tuple[Outcome, ...] = ()
     if recipe.teacher is not None:
-        teacher = teacher_stage(recipe, shop, data, tokenizer)
+        teacher = teacher or teacher_stage(recipe, shop, data, tokenizer)
         more = more_teachers_stages(recipe, shop, data, tokenizer)
         transfer = transfer_stage(recipe, shop, data) if recipe.hears_teacher_alone else None
         voting = linear if votes else None
@@ -129,7 +137,7 @@ def _student_stage(
         return {"parameters": parameters, "scores": result.scores, "precision": result.precision, "steps": result.steps}
 
     settings = {
-        "student": recipe.student.model_dump(mode="json"),
+        "student": recipe.student.described,
         "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": recipe.seed,
         "threads": shop.cores,

@@ -20,6 +20,7 @@ from smallwright.evaluate.calibration import calibrate_answers
 from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
+from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
 from smallwright.pipeline.rows import read_split
@@ -38,8 +39,16 @@ from smallwright.pipeline.shared import (
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
-from smallwright.pipeline.written import written_stage
+from smallwright.pipeline.written import (
+    asked_text_stage,
+    package_stage,
+    package_text_stage,
+    wording_stage,
+    written_stage,
+)
 from smallwright.recipe import Recipe
+from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.package_settings import PackageSettings
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -66,15 +75,24 @@ class Generator:
 
 def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     """Run every stage up to the package."""
-    data = data_stage(recipe, shop)
+    given = data_stage(recipe, shop)
+    data = augmented_stage(recipe, shop, given)
     tokenizer = tokenizer_stage(recipe, shop, data)
     lessons = lesson_stage(recipe, shop, data, tokenizer)
     crosses = recipe.distill.crosses_tokenizers
     reader, reading = teacher_reading(recipe, shop, data) if crosses else (tokenizer, lessons)
-    teacher = _teacher_stage(recipe, shop, reader, reading) if recipe.teacher else None
-    written = None
-    if teacher and recipe.distill.targets != "data":
-        written = written_stage(recipe, shop, data, tokenizer, teacher)
+    teacher = written = teacher_package = None
+    if isinstance(recipe.teacher, PackageSettings):
+        teacher = teacher_package = package_stage(recipe, recipe.teacher, shop)
+        written = package_text_stage(recipe, shop, data, teacher)
+    elif isinstance(recipe.teacher, EndpointSettings):
+        teacher = wording_stage(recipe, recipe.teacher, shop, given)
+        written = asked_text_stage(recipe, recipe.teacher, shop, data, teacher)
+    elif recipe.teacher:
+        teacher = _teacher_stage(recipe, shop, reader, reading)
+        if recipe.distill.targets != "data":
+            written = written_stage(recipe, shop, data, tokenizer, teacher)
+    if written:
         lessons = lesson_stage(recipe, shop, data, tokenizer, written, name="student-shards")
     answers = None
     if teacher and crosses:
@@ -83,8 +101,7 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
         answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
     package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data)
-    teacher_package = None
-    if teacher:
+    if teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
 
@@ -191,7 +208,7 @@ def _student_stage(
         return {"parameters": _count(student), **facts}
 
     settings = {
-        "student": recipe.student.model_dump(mode="json"),
+        "student": recipe.student.described,
         "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
         "seed": recipe.seed,
         "threads": shop.cores,

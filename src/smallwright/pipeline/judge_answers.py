@@ -7,6 +7,7 @@ Not here: metrics and measuring themselves (evaluate/).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,10 +19,12 @@ from smallwright.evaluate.cost import Answers, Cost, answer_prompts, measure_cla
 from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import WrongAnswer, surest_first
 from smallwright.evaluate.report import Neighbour, Report
+from smallwright.pipeline.enlarge import describe_added
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.generate import Generator
 from smallwright.pipeline.judge_text import JudgedText, describe_written, judge_text, warn_of_text
 from smallwright.pipeline.report import (
+    ASKED,
     QUANTIZED,
     Judged,
     describe_build,
@@ -35,8 +38,10 @@ from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.simple_answers import SimpleNeighbour, simple_neighbours
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
+from smallwright.pipeline.written import TEST_FILE
 from smallwright.recipe import Recipe
 from smallwright.run.schema import AnswerForm
+from smallwright.teacher.endpoint_settings import EndpointSettings
 
 FREE = "the same file, schema not enforced"
 
@@ -73,7 +78,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator, simple: Sequence[Si
     expected = [str(row.completion) for row in rows]
     scores = {name: _score(form, expected, answers) for name, answers in _by_name(recipe, heard).items()}
     package, own = package_facts(recipe, made.package), costs["package"]
-    enforced, teacher = scores[recipe.name], scores.get(QUANTIZED)
+    enforced, teacher = scores[recipe.name], scores.get(QUANTIZED, scores.get(ASKED))
     kept = enforced.exact.accuracy / teacher.exact.accuracy if teacher and teacher.exact.correct else None
     verdict = judge_package(recipe, package, own, accuracy=enforced.exact.accuracy, kept=kept)
     quality = _quality(recipe, rows, heard, scores)
@@ -87,7 +92,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator, simple: Sequence[Si
         neighbours=tuple(_neighbour(recipe, made, simple, name, score, costs, text) for name, score in scores.items()),
         costs=tuple(costs.values()),
         answers=quality,
-        notes=_warn(made, quality, simple),
+        notes=(*_warn(made, quality, simple), *describe_added(shop)),
     )
 
 
@@ -105,11 +110,17 @@ def _ask_everyone(recipe: Recipe, made: Generator, simple: Sequence[SimpleNeighb
     if made.teacher_package is not None:
         teacher = made.teacher_package.folder / PACKAGE_FILE
         others[QUANTIZED] = answer_prompts(teacher, prompts, max_tokens=most, timeout_seconds=limit)
-    some = len(prompts)
+    if made.written is not None and (made.written.folder / TEST_FILE).is_file():
+        said = json.loads((made.written.folder / TEST_FILE).read_text(encoding="utf-8"))
+        others[ASKED] = _unscored([one["text"] for one in said], [one["whole"] for one in said])
     for neighbour in simple:
-        texts = tuple(neighbour.answer(prompts))
-        others[neighbour.name] = Answers(texts, (True,) * some, (0.0,) * some, (None,) * some)
+        others[neighbour.name] = _unscored(neighbour.answer(prompts), [True] * len(prompts))
     return _Heard(answer_prompts(path, prompts, max_tokens=most, timeout_seconds=limit), others)
+
+
+def _unscored(texts: Sequence[str], whole: Sequence[bool]) -> Answers:
+    """Answers of a system that is no package."""
+    return Answers(tuple(texts), tuple(whole), (0.0,) * len(texts), (None,) * len(texts))
 
 
 def _measure(
@@ -187,7 +198,7 @@ def _neighbour(
     costs: Mapping[str, Cost],
     text: JudgedText | None,
 ) -> Neighbour:
-    kinds = {recipe.name: "package", FREE: "free", QUANTIZED: "teacher_quantized"}
+    kinds = {recipe.name: "package", FREE: "free", QUANTIZED: "teacher_quantized", ASKED: "teacher"}
     files = {recipe.name: made.package, QUANTIZED: made.teacher_package}
     cost, file = costs.get("package" if name == recipe.name else name), files.get(name)
     copied = next((neighbour for neighbour in simple if neighbour.name == name), None)
@@ -198,7 +209,7 @@ def _neighbour(
         cost,
         copied.size_bytes if copied is not None else None if file is None else file.facts["size_bytes"],
         field_f1=score.field_f1,
-        note="" if copied is None else copied.note,
+        note=_note(recipe, made, name) if copied is None else copied.note,
     )
     if text is None:
         return line
@@ -210,6 +221,13 @@ def _neighbour(
         rouge_l_high=own.high,
         bits_per_byte=None if language is None else language.bits_per_byte,
     )
+
+
+def _note(recipe: Recipe, made: Generator, name: str) -> str:
+    """What is particular about a teacher that was asked: its size and latency are nobody's to know here."""
+    if name != ASKED or made.written is None or not isinstance(recipe.teacher, EndpointSettings):
+        return ""
+    return f"{recipe.teacher.model}, asked; median call {made.written.facts['call_ms_p50']:.0f} ms"
 
 
 def _warn(made: Generator, quality: AnswerQuality, simple: Sequence[SimpleNeighbour]) -> tuple[str, ...]:

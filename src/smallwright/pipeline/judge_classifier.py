@@ -22,9 +22,11 @@ from smallwright.evaluate.process import Subject
 from smallwright.evaluate.quality import MAJORITY, ClassifierQuality, classifier_quality
 from smallwright.evaluate.report import Neighbour, Report
 from smallwright.pipeline.classify import Classifier
+from smallwright.pipeline.enlarge import describe_added
 from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.judge_ensemble import TEACHER, judge_ensemble, members_of, teacher_size, teacher_subject
 from smallwright.pipeline.report import (
+    ASKED,
     QUANTIZED,
     Judged,
     describe_build,
@@ -41,7 +43,6 @@ from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
 
-ASKED = "teacher (endpoint)"
 UNREAD = ""  # what a teacher said whose answer names no class
 
 
@@ -91,7 +92,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
         costs=tuple(costs.values()),
         quality=quality,
         ensemble=judge_ensemble(recipe, made, expected, answers.teacher),
-        notes=(*_warn(quality), *_note_endpoint(recipe, made)),
+        notes=(*_warn(quality), *describe_added(shop), *_note_endpoint(recipe, made)),
     )
 
 

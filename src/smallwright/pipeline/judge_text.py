@@ -118,7 +118,11 @@ def warn_of_text(quality: FreeTextQuality, score: AnswerScore, simple: Collectio
 def describe_written(written: Outcome) -> str:
     """What the teacher's text came to."""
     facts = written.facts
-    left_out = {"cut short": facts["cut"], "empty": facts["empty"], "with a prompt beyond its context": facts["unread"]}
+    left_out = {
+        "cut short or against the schema": facts["cut"],
+        "empty": facts["empty"],
+        "with a prompt beyond its context": facts["unread"],
+    }
     lost = ", ".join(f"{count} {name}" for name, count in left_out.items() if count)
     return f"The teacher wrote completions of its own for {facts['rows']} training rows" + (
         f"; left out: {lost}." if lost else "."

@@ -23,11 +23,16 @@ from smallwright.model import preset, read_spec
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.shared import prepare_rows, quantize_settings, read_training_texts
 from smallwright.pipeline.teach_endpoint import word_questions
+from smallwright.pipeline.written import word_requests
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.spec.formats import FORMATS
 from smallwright.spec.tensors import list_tensors
+from smallwright.teacher.completing import Wording
 from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.new_rows import MOST_ROUNDS
+from smallwright.teacher.package_settings import PackageSettings
+from smallwright.teacher.questions import Questions
 from smallwright.teacher.settings import NetworkSettings
 from smallwright.tokenizer.load import load_tokenizer
 from smallwright.tokenizer.train import train_tokenizer
@@ -94,13 +99,16 @@ def make_plan(recipe: Recipe) -> Plan:
     labels = tuple(sorted({row.label for row in rows if row.label is not None}))
     tokenizer = _make_tokenizer(recipe, texts)
     vocabulary = tokenizer.get_vocab_size()
+    # Rows that are made later are about as long as those that are there.
+    training_rows = (1 + _copies(recipe)) * (len(rows) + _count_new_rows(recipe, len(labels)))
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
+    tokens = round(tokens * training_rows / max(1, len(rows)))
     networks = _teacher_specs(recipe, vocabulary, labels)
     teacher = networks[0][1] if networks else None
     student = _student_spec(recipe, vocabulary, labels, teacher)
     rounding = quantize_settings(recipe)
     formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
-    heard = tokens * (1 + recipe.distill.transfer_rows / max(1, len(rows)))  # transfer texts are about as long as rows
+    heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
     seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
         finetune = settings.finetune
@@ -111,7 +119,7 @@ def make_plan(recipe: Recipe) -> Plan:
         teacher_parameters=sum(count_parameters(spec) for _, spec in networks) if networks else None,
         package_bytes=count_package_bytes(student, formats),
         vocabulary=vocabulary,
-        training_rows=len(rows),
+        training_rows=training_rows,
         training_tokens=tokens,
         seconds=seconds,
         asked=asked,
@@ -121,6 +129,8 @@ def make_plan(recipe: Recipe) -> Plan:
 def render_plan(recipe: Recipe, plan: Plan) -> str:
     """The plan as text for a person: the resolved recipe, then the numbers."""
     teacher = "none" if plan.teacher_parameters is None else f"{plan.teacher_parameters:,} parameters"
+    if isinstance(recipe.teacher, PackageSettings):
+        teacher = f"the package {recipe.teacher.file}"
     if plan.asked is not None and isinstance(recipe.teacher, EndpointSettings):
         teacher = (
             f"at most {plan.asked.questions:,} questions of about {plan.asked.question_chars:,} characters to "
@@ -152,22 +162,41 @@ def _make_tokenizer(recipe: Recipe, texts: list[str]):  # type: ignore[no-untype
 
 
 def _count_questions(recipe: Recipe, folder: Path) -> Asked | None:
-    """What the answers stage of teach_endpoint.py will ask; None where the teacher is no endpoint."""
+    """What the stages of teach_endpoint.py or written.py will ask; None where the teacher is no endpoint."""
     if not isinstance(recipe.teacher, EndpointSettings):
         return None
     parts = {split: folder / f"{split}.jsonl" for split in ("train", "test", "unlabelled")}
     rows = read_rows(parts["train"])
-    texts = {row.text for path in parts.values() if path.is_file() for row in read_rows(path)}
+    texts = {row.question for path in parts.values() if path.is_file() for row in read_rows(path)}
     labels = sorted({row.label for row in rows if row.label is not None})
-    questions = word_questions(recipe, recipe.teacher, labels, rows)
-    lengths = [questions.count_chars(text) for text in texts]
-    return Asked(len(texts) + recipe.distill.transfer_rows, int(median(lengths)))
+    if recipe.task.kind == "classify":
+        words: Questions | Wording = word_questions(recipe, recipe.teacher, labels, rows)
+    else:
+        words = word_requests(recipe, recipe.teacher, rows)
+    lengths = [words.count_chars(text) for text in texts]
+    made = recipe.distill.transfer_rows + _copies(recipe) * len(rows)
+    wish = recipe.teacher.new_rows
+    if wish is not None:  # every list may have to be asked for so often, and each of its texts is asked about
+        lists = MOST_ROUNDS * -(-wish.per_class // wish.at_once) * len(labels)
+        made += lists * (1 + wish.at_once) + _copies(recipe) * _count_new_rows(recipe, len(labels))
+    return Asked(len(texts) + made, int(median(lengths)))
+
+
+def _count_new_rows(recipe: Recipe, classes: int) -> int:
+    """Rows that the teacher is to write, all classes together."""
+    wish = recipe.teacher.new_rows if isinstance(recipe.teacher, EndpointSettings) else None
+    return 0 if wish is None else wish.per_class * classes
+
+
+def _copies(recipe: Recipe) -> int:
+    """Variants of each training row."""
+    return 0 if recipe.data.augment is None else recipe.data.augment.copies
 
 
 def _teacher_specs(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> list[tuple[NetworkSettings, ModelSpec]]:
     """The teacher's network, then the others of its ensemble; none without a teacher, or with one that is asked."""
     teacher = recipe.teacher
-    if teacher is None or isinstance(teacher, EndpointSettings):
+    if teacher is None or not teacher.offer.network:
         return []
     networks: list[NetworkSettings] = [teacher, *(teacher.ensemble.teachers if teacher.ensemble else ())]
     return [(network, _network_spec(recipe, network, vocabulary, labels)) for network in networks]

@@ -26,6 +26,7 @@ from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 
 QUANTIZED = "teacher, quantised in our engine"
+ASKED = "teacher (endpoint)"
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ KEPT_FILE, ROLES_FILE = "kept.npy", "roles.json"
 def data_stage(recipe: Recipe, shop: Workshop) -> Outcome:
     """Read, check and split the user's rows."""
     # What is hashed is what the files contain, not where they lie.
-    settings = recipe.data.model_dump(mode="json")
+    settings = recipe.data.model_dump(mode="json", exclude={"augment"})  # which is a stage of its own
     for source in settings.values():
         if isinstance(source, dict):
             source.pop("path", None)

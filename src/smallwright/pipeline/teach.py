@@ -22,7 +22,7 @@ from smallwright.evaluate.linear import fit_linear, read_linear
 from smallwright.pipeline.rows import SPLITS, read_labels, read_split, read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER, TOKENIZER_FILE, package_model
 from smallwright.pipeline.stage import Outcome, hash_folder, write_atomically
-from smallwright.pipeline.teach_endpoint import endpoint_answers_stage, endpoint_stage
+from smallwright.pipeline.teach_endpoint import endpoint_answers_stage
 from smallwright.pipeline.together import answer_together
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
@@ -58,11 +58,9 @@ def linear_stage(shop: Workshop, data: Outcome) -> Outcome:
 
 
 def teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
-    """Load the teacher, or train it, or word the questions that it will be asked."""
+    """Load the teacher's network, or train it."""
     settings = recipe.teacher
-    assert settings is not None  # the caller asks only for a recipe with a teacher
-    if isinstance(settings, EndpointSettings):
-        return endpoint_stage(recipe, settings, shop, data)
+    assert settings is not None and not isinstance(settings, EndpointSettings)  # whose stage is endpoint_stage
     return _network_stage("teacher", settings, recipe.seed, recipe, shop, data, tokenizer)
 
 

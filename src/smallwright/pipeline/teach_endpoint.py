@@ -1,7 +1,7 @@
-"""The stages of a teacher behind an endpoint: its questions worded, then asked.
+"""The stages of a classifier's teacher behind an endpoint: its questions worded, rows written, answers asked for.
 
 Enters: a recipe with ``teacher: {from: endpoint}``, the finished data stage. Leaves: outcomes like those of teach.py.
-Not here: requests and reading (teacher/), a teacher on disk (teach.py).
+Not here: requests and reading (teacher/), a teacher on disk (teach.py), one that writes completions (written.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallwright.data import Row
+from smallwright.pipeline.enlarge import HELD_OUT, add_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
 from smallwright.pipeline.stage import Outcome, exclusive, write_atomically
 from smallwright.pipeline.workshop import Workshop
@@ -23,12 +24,12 @@ from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
 
 if TYPE_CHECKING:
-    from smallwright.teacher.asking import Answered
+    from smallwright.teacher.labelling import Answered
     from smallwright.teacher.questions import Questions
 
 QUESTIONS_FILE = "questions.json"
 # How a question travels does not change what is answered.
-_TRAVEL = {
+TRAVEL = {
     "allow_remote",
     "key_variable",
     "concurrency",
@@ -55,7 +56,7 @@ def endpoint_stage(recipe: Recipe, settings: EndpointSettings, shop: Workshop, d
             "offer": asdict(settings.offer),
         }
 
-    how = {"teacher": settings.model_dump(mode="json", exclude=_TRAVEL | _READING), "seed": recipe.seed}
+    how = {"teacher": settings.model_dump(mode="json", exclude=TRAVEL | _READING | {"new_rows"}), "seed": recipe.seed}
     return shop.run("teacher", run, settings=how, inputs={"data": data})
 
 
@@ -64,6 +65,46 @@ def word_questions(recipe: Recipe, settings: EndpointSettings, labels: Sequence[
     from smallwright.teacher.questions import make_questions
 
     return make_questions(settings, labels, rows, seed=recipe.seed)
+
+
+def read_questions(teacher: Outcome) -> Questions:
+    """What ``endpoint_stage`` worded: the data's own rows stand in it as examples, whatever rows came later."""
+    from smallwright.teacher.questions import Questions
+
+    found = json.loads((teacher.folder / QUESTIONS_FILE).read_text(encoding="utf-8"))
+    lists = {name: tuple(found[name]) for name in ("labels", "codes")}
+    return Questions(**{**found, **lists, "examples": tuple((text, code) for text, code in found["examples"])})
+
+
+def new_rows_stage(
+    recipe: Recipe, settings: EndpointSettings, shop: Workshop, data: Outcome, teacher: Outcome
+) -> Outcome:
+    """The data with rows that the teacher wrote behind its training rows; the data itself without such a wish."""
+    if settings.new_rows is None:
+        return data
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        from smallwright.teacher.journal import Journal
+        from smallwright.teacher.new_rows import FATES, write_rows
+
+        rows = read_split(data, "train")
+        with exclusive(shop.kept_answers), Journal(shop.kept_answers) as journal:
+            found = write_rows(
+                rows,
+                read_questions(teacher),
+                held_out={text for split in HELD_OUT for text in read_texts(data, split)},
+                known=read_texts(data, "unlabelled"),
+                settings=settings,
+                journal=journal,
+                seed=recipe.seed,
+                say=lambda line: shop.say(f"{'new-rows':<12} {line}"),
+            )
+        add_rows(data, folder, found.rows)
+        fates = {fate: found.fates[fate] for fate in FATES}
+        return {"rows": len(rows), "requests": found.requests, "fates": fates, "missing": found.missing}
+
+    how = {"new_rows": settings.new_rows.model_dump(mode="json"), "seed": recipe.seed}
+    return shop.run("new-rows", run, settings=how, inputs={"data": data, "teacher": teacher})
 
 
 def endpoint_answers_stage(
@@ -83,8 +124,8 @@ def endpoint_answers_stage(
     """
 
     def run(folder: Path) -> Mapping[str, Any]:
-        from smallwright.teacher.asking import answer_texts
         from smallwright.teacher.journal import Journal
+        from smallwright.teacher.labelling import answer_texts
         from smallwright.teacher.reading import name_class
 
         labels, rows = read_labels(data), read_split(data, "train")
@@ -93,7 +134,7 @@ def endpoint_answers_stage(
             "transfer": list(transfer_texts),
             "test": read_texts(data, "test"),
         }
-        questions = word_questions(recipe, settings, labels, rows)
+        questions = read_questions(teacher)
         with exclusive(shop.kept_answers), Journal(shop.kept_answers) as journal:
             every = [text for part in texts.values() for text in part]
             answered = answer_texts(

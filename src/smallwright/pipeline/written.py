@@ -1,33 +1,47 @@
 """The stage of sequence-level distillation: the teacher completes the training prompts, the student learns its text.
 
-Enters: the data, the tokenizer and the trained teacher. Leaves: ``train.jsonl``, rows with the teacher's completions.
-Not here: asking and keeping (teacher/text.py), tokens (lessons.py), the teacher's logits (generate.py).
+Enters: the data, and a teacher: trained, in a package, or behind an endpoint. Leaves: ``train.jsonl``, rows with its
+completions; of one behind an endpoint ``test.json`` too, what it says to the test prompts.
+Not here: asking and keeping (teacher/text.py, completing.py), tokens (lessons.py), the teacher's logits (generate.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.data import Row
-from smallwright.errors import DataError
+from smallwright.errors import DataError, RecipeError
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import (
+    PACKAGE_FILE,
     TEACHER_FOLDER,
     make_provenance,
     open_tokenizer,
     package_model,
+    publish,
     quantize_settings,
 )
-from smallwright.pipeline.stage import Outcome, write_atomically
+from smallwright.pipeline.stage import Outcome, exclusive, hash_file, write_atomically
+from smallwright.pipeline.teach_endpoint import TRAVEL
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
-from smallwright.teacher.text import write_texts
+from smallwright.run import load
+from smallwright.run.schema import AnswerForm
+from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.package_settings import PackageSettings
+from smallwright.teacher.text import WrittenText, write_texts
 
-_WRITER = "teacher.gguf"
+if TYPE_CHECKING:
+    from smallwright.teacher.completing import Wording
+
+TEST_FILE = "test.json"
+_WRITER, _WORDING = "teacher.gguf", "wording.json"
 
 
 def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, teacher: Outcome) -> Outcome:
@@ -63,22 +77,7 @@ def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
             timeout_seconds=recipe.evaluate.timeout_seconds,
         )
         package.unlink()
-        pairs = list(zip(rows, texts, strict=True))
-        kept = [_rewrite(row, text.text) for row, text in pairs if text.whole and text.text.strip()]
-        counts = {
-            "rows": len(kept),
-            "unread": sum(not text.asked for text in texts),
-            "cut": sum(text.asked and not text.whole for text in texts),
-            "empty": sum(text.whole and not text.text.strip() for text in texts),
-        }
-        if not kept:
-            raise DataError(
-                f"a student learns from answers that its teacher finished. Got none of {len(rows)}: {counts['cut']} "
-                f"cut short after {recipe.evaluate.answer_tokens} tokens, {counts['empty']} empty, {counts['unread']} "
-                "prompts longer than its context. Train the teacher longer, or raise evaluate.answer_tokens."
-            )
-        write_atomically(folder / "train.jsonl", "".join(row.to_json() + "\n" for row in kept))
-        return counts
+        return _keep(recipe, rows, texts, folder)
 
     settings = {
         "prompt": recipe.task.prompt.model_dump(),
@@ -88,6 +87,146 @@ def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
     }
     inputs = {"data": data, "tokenizer": tokenizer, "teacher": teacher}
     return shop.run("teacher-text", run, settings=settings, inputs=inputs)
+
+
+def package_stage(recipe: Recipe, settings: PackageSettings, shop: Workshop) -> Outcome:
+    """The teacher's package under the name that packages of stages have.
+
+    Raises:
+        RecipeError: there is none, or its task is another.
+    """
+    path = recipe.root / settings.file
+    if not path.is_file():
+        raise RecipeError(f"teacher.file must be a package. Got {path}, which is not there. Check the path.")
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        with load(str(path), threads=1) as opened:
+            task = opened.task
+        if task != "generate":
+            raise RecipeError(f"teacher.file must be a package that generates. Got task {task!r} in {path}.")
+        (folder / PACKAGE_FILE).unlink(missing_ok=True)
+        try:
+            os.link(path.resolve(), folder / PACKAGE_FILE)
+        except OSError:  # another file system
+            publish(path, folder / PACKAGE_FILE)
+        return {"size_bytes": path.stat().st_size, "sha256": hash_file(path), "offer": asdict(settings.offer)}
+
+    return shop.run("teacher-package", run, inputs={"package": hash_file(path)})
+
+
+def package_text_stage(recipe: Recipe, shop: Workshop, data: Outcome, package: Outcome) -> Outcome:
+    """As ``written_stage``, of a teacher that is a package already."""
+    schema = recipe.read_schema()
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        rows = read_split(data, "train")
+        texts = write_texts(
+            package.folder / PACKAGE_FILE,
+            [str(row.prompt) for row in rows],
+            folder,
+            max_tokens=recipe.evaluate.answer_tokens,
+            threads=recipe.threads or 0,
+            timeout_seconds=recipe.evaluate.timeout_seconds,
+        )
+        if schema is not None:  # its own may be another, or none
+            form = _make_form(schema)
+            told = [(text, form(text.text) if text.whole else None) for text in texts]
+            texts = [replace(text, text=said or text.text, whole=said is not None) for text, said in told]
+        return _keep(recipe, rows, texts, folder)
+
+    how = {"answer_tokens": recipe.evaluate.answer_tokens, "schema": schema}
+    return shop.run("teacher-text", run, settings=how, inputs={"data": data, "package": package})
+
+
+def wording_stage(recipe: Recipe, settings: EndpointSettings, shop: Workshop, data: Outcome) -> Outcome:
+    """Word the requests for text: the instruction, the examples shown. Nothing is asked yet."""
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        wording = word_requests(recipe, settings, read_split(data, "train"))
+        write_atomically(folder / _WORDING, json.dumps(asdict(wording), ensure_ascii=False, indent=1) + "\n")
+        return {
+            "endpoint": settings.url,
+            "model": settings.model,
+            "examples": len(wording.examples),
+            "offer": asdict(settings.offer),
+        }
+
+    how = {
+        "teacher": settings.model_dump(mode="json", exclude=TRAVEL | {"most_unread"}),
+        "answer_tokens": recipe.evaluate.answer_tokens,
+        "seed": recipe.seed,
+    }
+    return shop.run("teacher", run, settings=how, inputs={"data": data})
+
+
+def word_requests(recipe: Recipe, settings: EndpointSettings, rows: Sequence[Row]) -> Wording:
+    """The requests of a recipe: the same for the plan and for the build."""
+    from smallwright.teacher.completing import make_wording
+
+    return make_wording(settings, rows, max_tokens=recipe.evaluate.answer_tokens, seed=recipe.seed)
+
+
+def asked_text_stage(
+    recipe: Recipe, settings: EndpointSettings, shop: Workshop, data: Outcome, teacher: Outcome
+) -> Outcome:
+    """As ``written_stage``, of a teacher behind an endpoint. The validation rows are not sent."""
+    schema = recipe.read_schema()
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        from smallwright.teacher.completing import Wording, complete_prompts
+        from smallwright.teacher.journal import Journal
+
+        found = json.loads((teacher.folder / _WORDING).read_text(encoding="utf-8"))
+        examples = tuple((prompt, answer) for prompt, answer in found["examples"])
+        rows, test = read_split(data, "train"), read_split(data, "test")
+        with exclusive(shop.kept_answers), Journal(shop.kept_answers) as journal:
+            texts, call_ms = complete_prompts(
+                [str(row.prompt) for row in (*rows, *test)],
+                Wording(**{**found, "examples": examples}),
+                settings=settings,
+                journal=journal,
+                say=lambda line: shop.say(f"{'teacher-text':<12} {line}"),
+                **({} if schema is None else {"form": _make_form(schema)}),
+            )
+        said = [{"text": text.text, "whole": text.whole} for text in texts[len(rows) :]]
+        write_atomically(folder / TEST_FILE, json.dumps(said, ensure_ascii=False) + "\n")
+        return {**_keep(recipe, rows, texts[: len(rows)], folder), "call_ms_p50": round(call_ms, 3)}
+
+    how = {"most_unread": settings.most_unread, "schema": schema}
+    return shop.run("teacher-text", run, settings=how, inputs={"data": data, "teacher": teacher})
+
+
+def _make_form(schema: str) -> Callable[[str], str | None]:
+    """Writes an answer's text as the schema wants it; None for one that it refuses."""
+    form = AnswerForm(schema)
+
+    def write(text: str) -> str | None:
+        try:
+            return form.write(json.loads(text))
+        except (ValueError, RecursionError):
+            return None
+
+    return write
+
+
+def _keep(recipe: Recipe, rows: Sequence[Row], texts: Sequence[WrittenText], folder: Path) -> dict[str, int]:
+    """Write the rows whose answers can be learned; gives the counts of all."""
+    pairs = list(zip(rows, texts, strict=True))
+    kept = [_rewrite(row, text.text) for row, text in pairs if text.whole and text.text.strip()]
+    counts = {
+        "rows": len(kept),
+        "unread": sum(not text.asked for text in texts),
+        "cut": sum(text.asked and not text.whole and bool(text.text.strip()) for text in texts),
+        "empty": sum(text.asked and not text.text.strip() for text in texts),
+    }
+    if not kept:
+        raise DataError(
+            f"a student learns from answers that its teacher finished. Got none of {len(rows)}: {counts['cut']} "
+            f"cut short after {recipe.evaluate.answer_tokens} tokens, {counts['empty']} empty, {counts['unread']} "
+            "prompts longer than its context. Train the teacher longer, or raise evaluate.answer_tokens."
+        )
+    write_atomically(folder / "train.jsonl", "".join(row.to_json() + "\n" for row in kept))
+    return counts
 
 
 def _gentle(asked: QuantizeSettings) -> QuantizeSettings:

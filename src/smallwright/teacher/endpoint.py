@@ -60,11 +60,13 @@ class Answer:
         top: the most probable tokens in place of the first one that is not blank, with natural log-probabilities; None
             where the server does not tell.
         call_ms: from sending the question to having the whole answer, the successful try alone.
+        cut: a limit ended the text, as the server says (``finish_reason: length``).
     """
 
     text: str
     top: tuple[tuple[str, float], ...] | None
     call_ms: float
+    cut: bool = False
 
 
 def write_body(body: Mapping[str, Any]) -> bytes:
@@ -162,8 +164,8 @@ class Endpoint:
         except httpx2.RequestError as error:
             raise _Passing(_clean(f"{type(error).__name__} {error}")) from error
         if status == 200:
-            text, top = _read_choice(content)
-            return Answer(text, top, round(1000 * (time.monotonic() - began), 3))
+            text, top, cut = _read_choice(content)
+            return Answer(text, top, round(1000 * (time.monotonic() - began), 3), cut)
         said = _read_message(content)
         if status in PASSING or status >= 500:
             raise _Passing(f"{status} {said}", _read_pause(headers.get("retry-after")))
@@ -214,14 +216,17 @@ class Endpoint:
             raise Stopped
 
 
-def _read_choice(content: bytes) -> tuple[str, tuple[tuple[str, float], ...] | None]:
-    """Text and first probabilities of the first choice, of both APIs and of both ways to write log-probabilities."""
+def _read_choice(content: bytes) -> tuple[str, tuple[tuple[str, float], ...] | None, bool]:
+    """Text, first probabilities and whether a limit ended the first choice, of both APIs and of both ways to write
+    log-probabilities.
+    """
     try:
         choice = json.loads(content)["choices"][0]
         said = choice["message"]["content"] if "message" in choice else choice["text"]
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise _Passing(f"200 without a choice: {_read_message(content)}") from error
-    return said if isinstance(said, str) else "", _read_top(choice.get("logprobs"))
+    cut = choice.get("finish_reason") == "length"
+    return said if isinstance(said, str) else "", _read_top(choice.get("logprobs")), cut
 
 
 def _read_top(given: Any) -> tuple[tuple[str, float], ...] | None:

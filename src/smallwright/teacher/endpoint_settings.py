@@ -21,6 +21,8 @@ from smallwright.teacher.offer import Offer
 # Narrow on purpose: what does not match could be read as one host here and as another by a library.
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 _OF_NETWORKS = ("path", "preset", "bigrams", "finetune", "ensemble")
+CLASSIFIERS_ONLY = frozenset({"descriptions", "new_rows", "top_logprobs", "trust"})
+"""Keys that a teacher of text has no use for."""
 _OURS = ("model", "messages", "prompt", "stream", "n")
 
 
@@ -35,8 +37,32 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+class NewRowsSettings(BaseModel):
+    """Training rows that the teacher writes, from examples of a class and what its name and description say."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    per_class: int = Field(ge=1, le=100_000, description="rows wanted of each class, beside the data's own")
+    shown: int = Field(default=5, ge=0, le=100, description="training rows of the class that each request shows")
+    at_once: int = Field(default=10, ge=1, le=100, description="texts that one request asks for")
+    temperature: float = Field(default=1.0, ge=0, le=2, description="of the server's sampling")
+    max_tokens: int = Field(default=1000, ge=1, le=100_000, description="most tokens of one answer")
+    most_similar: float = Field(
+        default=0.8,
+        gt=0,
+        le=1,
+        description="a text that shares more of its words with a row than this (intersection over union) is no new one",
+    )
+    instruction: str = Field(
+        default="Write new texts for the training of a classifier, as different people would write them.",
+        min_length=1,
+        max_length=10_000,
+        description="what stands before the classes: say here what the texts are",
+    )
+
+
 class EndpointSettings(BaseModel):
-    """A server that is asked for the class of every text: which one, how, and what becomes of its answers."""
+    """A server that is asked for classes or for text: which one, how, and what becomes of its answers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -61,28 +87,43 @@ class EndpointSettings(BaseModel):
         pattern=r"^[A-Za-z_][A-Za-z0-9_]*$",
         description="name of the environment variable that holds the API key; None: no key is sent",
     )
-    instruction: str = Field(
-        default="Classify the text into exactly one of the classes below.",
+    instruction: str | None = Field(
+        default=None,
         min_length=1,
         max_length=10_000,
-        description="what stands before the classes: say here what the texts are",
+        description="classify: what stands before the classes (None: a sentence that asks for one of them); generate: "
+        "what stands before each prompt (None: nothing)",
     )
-    descriptions: dict[str, str] = Field(default={}, description="a few words on classes whose names do not say enough")
+    descriptions: dict[str, str] = Field(
+        default={}, description="classify: a few words on classes whose names do not say enough"
+    )
     examples: int = Field(
-        default=0, ge=0, le=1000, description="training rows shown with their labels in each question, classes in turn"
+        default=0,
+        ge=0,
+        le=1000,
+        description="training rows shown with their labels (classes in turn) or completions in each question",
+    )
+    new_rows: NewRowsSettings | None = Field(
+        default=None, description="classify: more training rows, written by the teacher and labelled by it again"
     )
     top_logprobs: int | None = Field(
         default=20,
         ge=1,
         le=100,
-        description="probabilities asked for the answer's tokens, where the classes are at most 26; None: none, the "
-        "answer's text alone counts",
+        description="classify: probabilities asked for the answer's tokens, where the classes are at most 26; None: "
+        "none, the answer's text alone counts",
     )
     trust: float = Field(
-        default=0.9, gt=0.5, lt=1, description="probability of the class that an answer names, if it comes without any"
+        default=0.9,
+        gt=0.5,
+        lt=1,
+        description="classify: probability of the class that an answer names, if it comes without any",
     )
     most_unread: float = Field(
-        default=0.2, ge=0, lt=1, description="share of answers that may name no class; with more the build refuses"
+        default=0.2,
+        ge=0,
+        lt=1,
+        description="share of answers that may name no class or be no whole text; with more the build refuses",
     )
     extra: dict[str, Any] = Field(
         default={}, description="more fields of each request, or null for one of ours that the server does not take"

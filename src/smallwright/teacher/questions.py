@@ -18,6 +18,7 @@ from smallwright.data.row import Row
 from smallwright.errors import RecipeError
 from smallwright.teacher.endpoint_settings import EndpointSettings
 
+INSTRUCTION = "Classify the text into exactly one of the classes below."
 _LETTER_TOKENS, _LEAST_NAME_TOKENS = 8, 16
 
 
@@ -91,7 +92,7 @@ def make_questions(
         line = f"{code}. {label}" if by_letters else f"- {label}"
         lines.append(f"{line}: {settings.descriptions[label]}" if label in settings.descriptions else line)
     wish = "the letter of the class" if by_letters else "the name of the class, exactly as it is written above"
-    head = "\n".join([settings.instruction, "", *lines, "", f"Answer with {wish}, and nothing else."])
+    head = "\n".join([settings.instruction or INSTRUCTION, "", *lines, "", f"Answer with {wish}, and nothing else."])
     code_of = dict(zip(labels, codes, strict=True))
     examples = choose_examples(rows, settings.examples, seed=seed)
     return Questions(

@@ -81,12 +81,17 @@ def read_probabilities(top: Sequence[tuple[str, float]], codes: Sequence[str]) -
     return found / found.sum()
 
 
+def strip_reasoning(text: str) -> str:
+    """An answer without what some models think aloud before it."""
+    return _REASONING.sub("", text, count=1) if _REASONING.match(text) else text
+
+
 def find_class(text: str, questions: Questions) -> int | None:
     """The class that an answer's text names: by its letter or by its name, exactly, else whatever the case.
 
     Names also count with blanks for hyphens and underscores, where that leaves them different.
     """
-    text = _REASONING.sub("", text, count=1) if _REASONING.match(text) else text
+    text = strip_reasoning(text)
     lines = [line for line in text.strip().splitlines() if line.strip()]
     if not lines:
         return None

@@ -1,4 +1,5 @@
-"""What a recipe may say about its teacher: a network on disk, or (endpoint_settings.py) a server that is asked.
+"""What a recipe may say about its teacher: a network on disk; or a server that is asked (endpoint_settings.py), or a
+package (package_settings.py).
 
 Enters: the ``teacher`` part of a recipe. Leaves: checked, frozen settings.
 Not here: loading and fine-tuning (fit.py), asking (asking.py).
@@ -14,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_val
 from smallwright.spec import MOST_BIGRAMS
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.offer import Offer
+from smallwright.teacher.package_settings import PackageSettings
 from smallwright.train.settings import TrainSettings
 
 FROM_SCRATCH = {"epochs": 20, "learning_rate": 1e-3, "head_scale": 1.0, "weight_decay": 0.05}
@@ -28,7 +30,7 @@ class NetworkSettings(BaseModel):
         default="hf",
         alias="from",
         description="hf: a Hugging Face folder on disk; scratch: a preset, trained here. (endpoint: a server that is "
-        "asked; it has keys of its own.)",
+        "asked; package: a file that our engine opens; they have keys of their own.)",
     )
     path: str | None = Field(default=None, description="hf: folder with config.json, model.safetensors, tokenizer.json")
     preset: str = Field(default="small", description="scratch: a row of model/presets.py")
@@ -49,7 +51,7 @@ class NetworkSettings(BaseModel):
     def _fill_scratch(cls, value: Any) -> Any:
         source = value.get("from", value.get("source", "hf")) if isinstance(value, Mapping) else "hf"
         if source not in ("hf", "scratch"):
-            raise ValueError(f"teacher.from must be hf, scratch or endpoint. Got {source!r}. Use one of these")
+            raise ValueError(f"teacher.from must be hf, scratch, endpoint or package. Got {source!r}. Use one of these")
         if not isinstance(value, Mapping) or value.get("from", value.get("source")) != "scratch":
             return value
         given = value.get("finetune") or {}
@@ -118,15 +120,21 @@ class TeacherSettings(NetworkSettings):
 
 
 # What stands between angle brackets is no part of a recipe: a reader of errors leaves it out.
-TEACHERS: dict[str, type[BaseModel]] = {"<network>": TeacherSettings, "<endpoint>": EndpointSettings}
+TEACHERS: dict[str, type[BaseModel]] = {
+    "<network>": TeacherSettings,
+    "<endpoint>": EndpointSettings,
+    "<package>": PackageSettings,
+}
 
 
 def _name_kind(value: Any) -> str:
     given = value.get("from", value.get("source")) if isinstance(value, Mapping) else getattr(value, "source", None)
-    return "<endpoint>" if given == "endpoint" else "<network>"
+    return f"<{given}>" if given in ("endpoint", "package") else "<network>"
 
 
 AnyTeacherSettings = Annotated[
-    Annotated[TeacherSettings, Tag("<network>")] | Annotated[EndpointSettings, Tag("<endpoint>")],
+    Annotated[TeacherSettings, Tag("<network>")]
+    | Annotated[EndpointSettings, Tag("<endpoint>")]
+    | Annotated[PackageSettings, Tag("<package>")],
     Discriminator(_name_kind),
 ]
