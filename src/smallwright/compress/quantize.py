@@ -6,12 +6,14 @@ Not here: calibrated methods, and the writing of the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallwright.compress.blocks import pack_blocks
 from smallwright.compress.spans import round_in_spans
 from smallwright.errors import ModelSpecError
 from smallwright.spec.formats import FORMATS, BlockFormat
@@ -105,6 +107,14 @@ def plan_formats(
     return plan
 
 
+def count_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
+    """Bytes of all tensors in their block formats; the vocabulary and the keys of a package come on top."""
+    tensors = list_tensors(spec)
+    return sum(
+        prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
+    )
+
+
 def _format(name: str) -> BlockFormat:
     if name not in FORMATS:
         raise ModelSpecError(f"a weight format must be one of {', '.join(FORMATS)}. Got {name!r}. Use one of these.")
@@ -151,15 +161,14 @@ def _round_q8_0(blocks: Floats) -> Rows:
     magnitude = np.abs(scaled)
     whole = np.floor(magnitude)
     rounded = np.sign(scaled) * (whole + np.floor(2 * (magnitude - whole)))  # halves away from zero
-    return np.concatenate([scale.astype("<f2").view(np.uint8), rounded.astype(np.int8).view(np.uint8)], axis=-1)
+    return pack_blocks("q8_0", rounded, scale)
 
 
 def _round_q4_0(blocks: Floats) -> Rows:
     largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
     scale = largest / np.float32(-8)  # so that the value of largest magnitude is exactly -8, the one spare code
     codes = np.trunc(blocks * _inverse(scale) + np.float32(8.5)).astype(np.uint8).clip(0, 15)
-    nibbles = codes[:, :16] | (codes[:, 16:] << np.uint8(4))
-    return np.concatenate([scale.astype("<f2").view(np.uint8), nibbles], axis=-1)
+    return pack_blocks("q4_0", codes.astype(np.int8) - np.int8(8), scale)
 
 
 def _unround_q8_0(blocks: Rows) -> Floats:

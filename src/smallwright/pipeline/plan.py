@@ -6,9 +6,9 @@ Not here: running stages; only the data is read, and the tokenizer made, in a te
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -16,16 +16,16 @@ from statistics import median
 
 import torch
 
-from smallwright.compress.quantize import plan_formats
+from smallwright.compress.quantize import count_bytes
 from smallwright.data import read_rows
 from smallwright.errors import RecipeError
 from smallwright.model import preset, read_spec
+from smallwright.pipeline.compress import check_compression
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.shared import prepare_rows, quantize_settings, read_training_texts
 from smallwright.pipeline.teach_endpoint import word_questions
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
-from smallwright.spec.formats import FORMATS
 from smallwright.spec.tensors import list_tensors
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.settings import NetworkSettings
@@ -72,14 +72,6 @@ def count_parameters(spec: ModelSpec) -> int:
     return sum(prod(tensor.shape) for tensor in list_tensors(spec))
 
 
-def count_package_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
-    """Bytes of the weights in their block formats; the vocabulary and the keys come on top."""
-    tensors = list_tensors(spec)
-    return sum(
-        prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
-    )
-
-
 def make_plan(recipe: Recipe) -> Plan:
     """Read the data, make the tokenizer, and count.
 
@@ -98,8 +90,7 @@ def make_plan(recipe: Recipe) -> Plan:
     networks = _teacher_specs(recipe, vocabulary, labels)
     teacher = networks[0][1] if networks else None
     student = _student_spec(recipe, vocabulary, labels, teacher)
-    rounding = quantize_settings(recipe)
-    formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
+    formats, most = check_compression(recipe, student), quantize_settings(recipe).size
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, len(rows)))  # transfer texts are about as long as rows
     seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
@@ -109,7 +100,7 @@ def make_plan(recipe: Recipe) -> Plan:
     return Plan(
         student_parameters=count_parameters(student),
         teacher_parameters=sum(count_parameters(spec) for _, spec in networks) if networks else None,
-        package_bytes=count_package_bytes(student, formats),
+        package_bytes=min(count_bytes(student, formats), most or sys.maxsize),
         vocabulary=vocabulary,
         training_rows=len(rows),
         training_tokens=tokens,

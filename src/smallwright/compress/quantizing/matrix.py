@@ -1,0 +1,94 @@
+"""One matrix into the container's rows: rounded, or coded by GPTQ where that keeps the outputs better.
+
+Enters: weights, a format, the moments of the inputs. Leaves: the rows as stored, what they mean, and what it took.
+Not here: which matrix when (model.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallwright.compress.quantize import dequantize, quantize
+from smallwright.compress.quantizing.calibration import Moments
+from smallwright.compress.quantizing.gptq import output_error, solve
+from smallwright.compress.quantizing.grid import GRIDS, Grid
+
+METHODS = ("round", "gptq", "awq")
+
+
+@dataclass(frozen=True)
+class QuantizeOptions:
+    """How matrices are coded.
+
+    ``using``: one of METHODS. ``span``: inputs whose scales agree, 0: each block has its own. ``order``, ``damping``:
+    GPTQ's. ``correct_bias``: keep every layer's mean output by its bias.
+    """
+
+    using: str = "round"
+    span: int = 0
+    order: str = "natural"
+    damping: float = 0.01
+    correct_bias: bool = False
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether texts are needed."""
+        return self.using != "round" or self.correct_bias
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A matrix as the package holds it.
+
+    ``rows``: (R, bytes of a row) uint8. ``weights``: (R, C) float32, what they mean. ``facts``: for the report.
+    """
+
+    rows: NDArray[np.uint8]
+    weights: NDArray[np.float32]
+    facts: dict[str, Any]
+
+
+def store(
+    weights: NDArray[np.float32], format: str, moments: Moments | None, options: QuantizeOptions, name: str
+) -> Stored:
+    """Code a matrix.
+
+    Args:
+        weights: (R, C) float32.
+        format: of the container.
+        moments: of the inputs; None: rounded, whatever the options say.
+        options: ``awq`` is plain rounding here: its factors are in the weights already.
+        name: for messages.
+    Returns:
+        Facts: ``error``, the outputs' squared error over their squared size; with GPTQ also ``rounding_error``, the
+        same of rounding, never less, and what damping its Hessian took.
+    Raises:
+        ModelSpecError: see ``quantize`` and ``gptq.solve``.
+    """
+    rows = quantize(weights, format, span=options.span, name=name)
+    meant = dequantize(rows, format, weights.shape[1])
+    if moments is None:
+        return Stored(rows, meant, {"format": format})
+    wide = weights.astype(np.float64)
+    size = max(float(output_error(wide, moments.second).sum()), np.finfo(np.float64).tiny)
+    errors = output_error(wide - meant, moments.second)
+    facts: dict[str, Any] = {"format": format, "error": float(errors.sum()) / size}
+    if options.using != "gptq" or format not in GRIDS:
+        return Stored(rows, meant, facts)
+    grid = Grid(format, options.span)
+    coded, damped = solve(weights, moments.second, grid, order=options.order, damping=options.damping)
+    theirs = output_error(wide - coded.weights, moments.second)
+    nearer = theirs < errors  # rows do not depend on each other: each takes the better code
+    rows = np.where(nearer[:, None], grid.pack(coded.codes, coded.scales), rows)
+    facts |= {
+        "error": float(np.minimum(theirs, errors).sum()) / size,
+        "rounding_error": facts["error"],
+        "damping": damped.used,
+        "rank": damped.rank,
+        "inputs": damped.size,
+    }
+    return Stored(rows, dequantize(rows, format, weights.shape[1]), facts)
