@@ -215,7 +215,7 @@ class Transformer(nn.Module):
             raise ModelSpecError("a state needs a causal model. Got a bidirectional one. Pass the whole sequence.")
 
     def lay_out(self, tokens: Tensor, lengths: Tensor | None = None, start: int = 0) -> Layout:
-        """What every layer is told of a pass over tokens (B, T) with ``lengths`` (B,), the first at position ``start``."""
+        """What every layer is told of a pass over tokens (B, T) with ``lengths`` (B,), from position ``start`` on."""
         batch_length, device = tokens.shape[1], tokens.device
         rotations = {}
         if self.spec.rotary_base is not None:

@@ -53,4 +53,4 @@ def keep_mean_output(linear: nn.Linear, weights: NDArray[np.float32], moments: M
     """
     old = linear.weight.detach().numpy().astype(np.float64)
     shift = (old - weights) @ moments.mean
-    linear.bias.add_(torch.from_numpy(shift).float())
+    linear.bias.add_(torch.from_numpy(shift).to(linear.bias.dtype))

@@ -107,11 +107,11 @@ class Stream:
     def gather_head(self, name: str) -> dict[str, Moments]:
         """Moments of what enters the head's linear layers, by their names in the head, once all layers have run.
 
-        A tied output, which has no layer of its own, is called ``output`` too.
+        A language model's only one is ``output``, tied or not.
         """
         head = self.model.heads[name]
-        names = [name for name, module in head.named_children() if isinstance(module, nn.Linear)]
-        if names:
+        if self.model.spec.heads[name].kind == "classifier":
+            names = [part for part, module in head.named_children() if isinstance(module, nn.Linear)]
             return self._watch(head, names, lambda batch: self.model.read_head(name, batch.x, batch.lengths))
         sums = _Sums()
         for batch in self._batches:

@@ -3,8 +3,8 @@
 Enters: a linear layer's weights, the second moments of its inputs, a grid. Leaves: codes and scales of that grid.
 Not here: where the moments come from (calibration.py), and what becomes of the codes (model.py).
 
-Two published refinements keep the grid: scales are chosen group by group as the sweep reaches them, on weights that have
-taken up the errors before (order ``natural``), or beforehand, so that inputs can be coded in any order (``activation``).
+The grid's groups are kept in either order. ``natural``: scales are chosen group by group as the sweep reaches them, on
+weights that have taken up the errors before. ``activation``: beforehand, so that inputs can be coded in any order.
 """
 
 from __future__ import annotations

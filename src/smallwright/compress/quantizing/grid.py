@@ -66,7 +66,7 @@ class Grid:
         return best
 
     def round(self, weights: Doubles, scales: Doubles) -> Doubles:
-        """The nearest codes of ``weights`` under ``scales`` (shapes that broadcast), ties to even; 0 where a scale is 0."""
+        """The nearest codes of ``weights`` under ``scales`` (shapes that broadcast), ties to even; 0 where 0 is."""
         lowest, highest = _CODES[self.format]
         safe = np.where(scales == 0, 1.0, scales)
         return np.where(scales == 0, 0.0, np.rint(weights / safe)).clip(lowest, highest)

@@ -3,8 +3,8 @@
 Enters: a model, calibration texts, two formats. Leaves: a format for every tensor, and the measurements behind it.
 Not here: coding the model in them (model.py).
 
-Every matrix is coded alone, in the coarse format and in the fine one, and the model's answers are compared with those of
-its float32 weights. The fine format then goes where it saves the most divergence for its bytes.
+Every matrix is coded alone, in the coarse format and in the fine one, and the model's answers are compared with those
+of its float32 weights. The fine format then goes where it saves the most divergence for its bytes.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ MOST_LOGITS = 1 << 25  # of float32's answers that are kept for that
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What one matrix costs: mean Kullback-Leibler divergence (nats an answer) from the answers of float32 weights, with
-    this matrix alone in the coarse and in the fine format; and its bytes in each."""
+    """What one matrix costs: mean Kullback-Leibler divergence (nats an answer) from the answers of float32 weights,
+    with this matrix alone in the coarse and in the fine format; and its bytes in each."""
 
     name: str
     coarse: float

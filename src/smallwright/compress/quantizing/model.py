@@ -1,6 +1,6 @@
 """A whole model into stored matrices, in the order in which texts flow through it.
 
-Enters: a model, a format for every tensor, calibration texts. Leaves: the rows of every matrix, the other tensors, facts.
+Enters: a model, a format for every tensor, calibration texts. Leaves: every matrix as rows, the other tensors, facts.
 Not here: deciding formats (compress/quantize.py, mixed.py), one matrix (matrix.py), the file (package/).
 
 Each layer is coded on what the layers before it give once they are coded, so that later layers make good what earlier
@@ -61,7 +61,7 @@ def list_groups(spec: LayerSpec) -> list[tuple[str, ...]]:
 
 
 def table_options(options: QuantizeOptions) -> QuantizeOptions:
-    """How a tied table is coded: by what the head makes of it, with a Hessian nearer to one that knows no directions."""
+    """How a tied table is coded: for what the head makes of it, with a Hessian that knows its directions less."""
     return replace(options, damping=max(TIED_DAMPING, options.damping))
 
 
