@@ -70,6 +70,23 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     return formats
 
 
+def check_room(recipe: Recipe, spec: ModelSpec) -> None:
+    """Refuse a size for mixed formats that the coarsest weights alone exceed.
+
+    Args:
+        spec: the very student.
+    Raises:
+        RecipeError: ``compress.0.size`` is too small.
+    """
+    settings = quantize_settings(recipe)
+    least = count_bytes(spec, plan_formats(spec, "q4_0", embedding=settings.embedding, head=settings.head or "q4_0"))
+    if settings.format == "mixed" and settings.size is not None and settings.size < least:
+        raise RecipeError(
+            f"compress.0.size must hold the weights in the coarsest format. Got {settings.size:,} bytes, where those "
+            f"take {least:,}. Give more, or use a smaller student."
+        )
+
+
 def compress_stage(
     recipe: Recipe,
     shop: Workshop,

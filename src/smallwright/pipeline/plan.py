@@ -20,7 +20,7 @@ from smallwright.compress.quantize import count_bytes
 from smallwright.data import read_rows
 from smallwright.errors import RecipeError
 from smallwright.model import preset, read_spec
-from smallwright.pipeline.compress import check_compression
+from smallwright.pipeline.compress import check_compression, check_room
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.shared import prepare_rows, quantize_settings, read_training_texts
 from smallwright.pipeline.teach_endpoint import word_questions
@@ -91,6 +91,7 @@ def make_plan(recipe: Recipe) -> Plan:
     teacher = networks[0][1] if networks else None
     student = _student_spec(recipe, vocabulary, labels, teacher)
     formats, most = check_compression(recipe, student), quantize_settings(recipe).size
+    check_room(recipe, student)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, len(rows)))  # transfer texts are about as long as rows
     seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
