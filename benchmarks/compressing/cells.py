@@ -109,7 +109,7 @@ class Subject:
         measured: list[Sensitivity] = measure_sensitivity(self.model, self.texts, way.options)
         room = most_bytes - beside - ALIGNMENT * len(self.model.state_dict())
         formats = choose_formats(spec, measured, room)
-        table = [[one.name, one.coarse, one.fine, formats[one.name]] for one in measured]
+        table = [[one.name, dict(one.nats), formats[one.name]] for one in measured]
         return formats, table
 
 

@@ -81,16 +81,18 @@ def test_mixed_formats_keep_to_their_bytes(tmp_path: Path, size: int) -> None:
     made = build(recipe, out=tmp_path, quiet=True)
     facts = read_card(tmp_path / "lamps", "compress")["facts"]
     assert size - 12_000 < made.package.stat().st_size <= size
-    assert facts["formats"]["q4_0"] and facts["formats"]["q8_0"]
-    assert {one["format"] for one in facts["sensitivity"]} == {"q4_0", "q8_0"}
+    assert len(facts["formats"]) > 1
+    assert {one["format"] for one in facts["sensitivity"]} == set(facts["formats"])
     assert made.report.package.format == "mixed"
 
 
 def test_a_size_that_no_format_fits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"compress\.0\.size must hold all weights in q4_0\. Got room for"):
+    with pytest.raises(
+        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got room for"
+    ):
         build(make_lamps(tmp_path, format="mixed", size="75000B"), out=tmp_path, quiet=True)
     with pytest.raises(
-        RecipeError, match=r"compress\.0\.size must hold the weights in the coarsest format\. Got 40,000"
+        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got 40,000"
     ):
         make_plan(make_lamps(tmp_path, format="mixed", size="40000B"))
 

@@ -27,7 +27,7 @@ from smallwright.compress.quantizing.model import list_groups, quantize_model
 from smallwright.errors import DataError, PackageError, RecipeError
 from smallwright.model import Transformer, seeded
 from smallwright.package.write import interleave, write_package
-from smallwright.spec.formats import SCALE_SPAN
+from smallwright.spec.formats import FORMATS, SCALE_SPAN
 from smallwright.spec.model import HeadSpec, ModelSpec
 from smallwright.spec.tensors import list_tensors
 
@@ -99,7 +99,7 @@ def test_no_texts_are_refused() -> None:
         Stream(make_model(decoder()), [])
 
 
-@pytest.mark.parametrize("format", ["q4_0", "q8_0", "f16", "f32"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_rounding_is_the_writer_s_own(format: str) -> None:
     model = make_model(decoder())
     before = {name: weight.detach().numpy().copy() for name, weight in model.state_dict().items()}
@@ -230,11 +230,6 @@ def test_the_mean_output_is_kept_to_float64() -> None:
     np.testing.assert_allclose(after, weights @ moments.mean + bias, rtol=0, atol=1e-12)
 
 
-def _measured(worths: list[float], extra: int = 100) -> list[Sensitivity]:
-    names = [tensor.name for tensor in list_tensors(decoder()) if tensor.matrix]
-    return [Sensitivity(name, worth, 0.0, 100, 100 + extra) for name, worth in zip(names, worths, strict=False)]
-
-
 def test_bytes_go_where_they_save_most() -> None:
     """Matrices that cost the same bytes: the greedy choice is the best of all choices."""
     spec = decoder()
@@ -245,16 +240,38 @@ def test_bytes_go_where_they_save_most() -> None:
     coarse = {tensor.name: "f32" for tensor in list_tensors(spec)} | fixed | dict.fromkeys(same, "q4_0")
     base = count_bytes(spec, coarse)
     more = count_bytes(spec, coarse | {same[0]: "q8_0"}) - base
-    measured = [Sensitivity(name, float(generator.random()), 0.0, 0, more) for name in same]
+    sizes = {"q4_0": 0, "q8_0": more}
+    measured = [Sensitivity(name, {"q4_0": float(generator.random()), "q8_0": 0.0}, sizes) for name in same]
     for room in range(len(same) + 1):
         most = base + room * more + more // 2
         formats = choose_formats(spec, measured, most, fixed)
         assert count_bytes(spec, formats) <= most
-        saved = sum(one.coarse for one in measured if formats[one.name] == "q8_0")
-        best = max(sum(one.coarse for one in some) for some in itertools.combinations(measured, room))
+        saved = sum(one.nats["q4_0"] for one in measured if formats[one.name] == "q8_0")
+        best = max(sum(one.nats["q4_0"] for one in some) for some in itertools.combinations(measured, room))
         assert saved == pytest.approx(best)
-    with pytest.raises(RecipeError, match=r"compress\.0\.size must hold all weights in q4_0\. Got room for"):
+    with pytest.raises(
+        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got room for"
+    ):
         choose_formats(spec, measured, base - 1, fixed)
+
+
+def test_bytes_go_step_by_step() -> None:
+    """A first step to the middle format, a second from there, and none that saves nothing."""
+    spec = decoder()
+    first, second = "layers.0.mixer.k.weight", "layers.1.mixer.k.weight"
+    others = {tensor.name: "q8_0" for tensor in list_tensors(spec) if tensor.matrix} | {first: "q4_0", second: "q4_0"}
+    base = count_bytes(spec, {tensor.name: "f32" for tensor in list_tensors(spec)} | others)
+    sizes = {format: 32 * FORMATS[format].row_bytes(64) for format in ("q4_0", "q5_0", "q8_0")}
+    one, other = sizes["q5_0"] - sizes["q4_0"], sizes["q8_0"] - sizes["q4_0"]
+    measured = [
+        Sensitivity(first, {"q4_0": 1.0, "q5_0": 0.2, "q8_0": 0.0}, sizes),
+        Sensitivity(second, {"q4_0": 0.1, "q5_0": 0.05, "q8_0": 0.05}, sizes),
+    ]
+    for room, expected in ((0, "q4_0 q4_0"), (one, "q5_0 q4_0"), (2 * one, "q5_0 q5_0"), (one + other, "q8_0 q5_0")):
+        formats = choose_formats(spec, measured, base + room, others)
+        assert f"{formats[first]} {formats[second]}" == expected
+    formats = choose_formats(spec, measured, base + 10 * other, others)
+    assert (formats[first], formats[second]) == ("q8_0", "q5_0")
 
 
 @pytest.mark.parametrize("describe", [decoder, encoder])
@@ -268,7 +285,7 @@ def test_sensitivity_is_the_divergence_of_the_answers(describe: Callable[[], Mod
     assert {one.name for one in found} == {tensor.name for tensor in list_tensors(model.spec) if tensor.matrix}
     for one in found[::3]:
         other = make_model(describe())
-        formats = {tensor.name: "f32" for tensor in list_tensors(model.spec)} | {one.name: "q4_0"}
+        formats = {tensor.name: "f32" for tensor in list_tensors(model.spec)} | {one.name: "q5_0"}
         quantize_model(other, formats, [], QuantizeOptions(span=SCALE_SPAN))
         sums, count = 0.0, 0
         with torch.inference_mode():
@@ -276,8 +293,8 @@ def test_sensitivity_is_the_divergence_of_the_answers(describe: Callable[[], Mod
                 tokens = torch.from_numpy(text)[None]
                 theirs, ours = (F.log_softmax(net(tokens).double().flatten(0, -2), -1) for net in (model, other))
                 sums, count = sums + float(F.kl_div(ours, theirs, reduction="sum", log_target=True)), count + len(ours)
-        assert one.coarse == pytest.approx(sums / count, rel=2e-2, abs=1e-6)
-        assert one.fine < one.coarse
+        assert one.nats["q5_0"] == pytest.approx(sums / count, rel=2e-2, abs=1e-6)
+        assert one.nats["q8_0"] < one.nats["q5_0"] < one.nats["q4_0"]
 
 
 def test_formats_that_the_recipe_names_are_fixed() -> None:
@@ -293,7 +310,9 @@ def test_the_file_holds_what_was_coded(tmp_path: Path, describe: Callable[[], Mo
     """Any reader of the container sees the coded weights, and the engine multiplies them."""
     model = make_model(describe())
     texts = make_texts(model.spec, 40)
-    found = quantize_model(model, plan_formats(model.spec, "q4_0"), texts, replace(GPTQ, correct_bias=bias))
+    formats = plan_formats(model.spec, "q4_0")
+    formats |= {name: "q5_0" for name in formats if "mixer.k.weight" in name or "down.weight" in name}
+    found = quantize_model(model, formats, texts, replace(GPTQ, correct_bias=bias))
     info = write_package(
         tmp_path / "x.gguf",
         spec=found.spec,
@@ -315,9 +334,10 @@ def test_the_file_holds_what_was_coded(tmp_path: Path, describe: Callable[[], Mo
     with run.load(info.path, threads=1, kv_bits=32) if found.spec.causal else run.load(info.path, threads=1) as package:
         logits = package.logits(tokens) if found.spec.causal else package.classify_tokens([tokens])
     with torch.inference_mode():
-        expected = exact(torch.tensor([tokens]))[0].numpy()
-    logits, expected = np.atleast_2d(logits), np.atleast_2d(expected)
-    assert np.linalg.norm(logits - expected) < 0.05 * np.linalg.norm(expected - expected.mean(axis=1, keepdims=True))
+        expected = np.atleast_2d(exact(torch.tensor([tokens]))[0].numpy())
+        whole = np.atleast_2d(make_model(describe())(torch.tensor([tokens]))[0].numpy())
+    # Rounded activations keep the engine a little apart from torch; the original weights are further away.
+    assert np.linalg.norm(logits - expected) < 0.5 * np.linalg.norm(whole - expected)
 
 
 def test_rows_of_another_size_are_refused(tmp_path: Path) -> None:

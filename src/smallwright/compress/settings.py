@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from smallwright.evaluate.settings import SizeBytes
 
-FormatName = Literal["q8_0", "q4_0", "f16", "f32"]
+FormatName = Literal["q8_0", "q5_0", "q4_0", "f16", "f32"]
 
 
 class CalibrationSettings(BaseModel):
@@ -34,8 +34,8 @@ class QuantizeSettings(BaseModel):
     method: Literal["quantize"] = Field(default="quantize", description="the step")
     format: FormatName | Literal["mixed"] = Field(
         default="q8_0",
-        description="Storage of every matrix: q8_0 (8.5 bits a weight), q4_0 (4.5), f16 or f32; or mixed: q4_0 or "
-        "q8_0, matrix by matrix, by what each costs the answers to calibration texts, within `size`.",
+        description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), f16 or "
+        "f32; or mixed: one of the first three for each, by what it costs the answers to calibration texts, in `size`.",
     )
     size: SizeBytes = Field(default=None, description="mixed: the largest package, for example 4MB.")
     using: Literal["round", "gptq", "awq"] = Field(

@@ -45,7 +45,13 @@ from smallwright.spec.tensors import TensorSpec, list_tensors
 from smallwright.tokenizer.describe import describe
 
 HEAD_KINDS = {"classify": "classifier", "generate": "language_model"}
-_FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7}  # llama.cpp's general.file_type: the format of most matrices
+_FILE_TYPES = {
+    "f32": 0,
+    "f16": 1,
+    "q4_0": 2,
+    "q8_0": 7,
+    "q5_0": 8,
+}  # llama.cpp's general.file_type: the format of most matrices
 _READ_BYTES = 1 << 20
 _Kind = TypeVar("_Kind", bound=np.generic)
 

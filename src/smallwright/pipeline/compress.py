@@ -82,7 +82,7 @@ def check_room(recipe: Recipe, spec: ModelSpec) -> None:
     least = count_bytes(spec, plan_formats(spec, "q4_0", embedding=settings.embedding, head=settings.head or "q4_0"))
     if settings.format == "mixed" and settings.size is not None and settings.size < least:
         raise RecipeError(
-            f"compress.0.size must hold the weights in the coarsest format. Got {settings.size:,} bytes, where those "
+            f"compress.0.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
             f"take {least:,}. Give more, or use a smaller student."
         )
 

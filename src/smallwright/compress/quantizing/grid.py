@@ -13,19 +13,22 @@ from numpy.typing import NDArray
 
 from smallwright.compress.blocks import pack_blocks
 from smallwright.compress.spans import power_of_two
-from smallwright.spec.formats import MOST_SHARES
+from smallwright.spec.formats import MOST_SHARES, SPANNED
 
 BLOCK = 32
-GRIDS = ("q8_0", "q4_0")  # formats whose codes a calibrated method may choose; f16 and f32 are rounded
-_CODES = {"q8_0": (-127, 127), "q4_0": (-8, 7)}
-_REACHES = np.linspace(6.5, 11.0, 19)  # codes that a block's largest value may have, where scales are free
+GRIDS = ("q8_0", "q5_0", "q4_0")  # formats whose codes a calibrated method may choose; f16 and f32 are rounded
+_CODES = {"q8_0": (-127, 127), "q5_0": (-16, 15), "q4_0": (-8, 7)}
+_REACHES = np.linspace(0.8, 1.375, 24)  # where scales are free: codes that a block's largest value may have, by -lowest
 
 Doubles = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """One format's grid. ``span``: inputs whose scales agree (``spec.formats.SCALE_SPAN``), or 0: 32 by themselves."""
+    """One format's grid.
+
+    ``span``: inputs whose scales agree (``spec.formats.SCALE_SPAN``), or 0: 32 by themselves, as always in q5_0.
+    """
 
     format: str
     span: int
@@ -33,7 +36,7 @@ class Grid:
     @property
     def group(self) -> int:
         """Inputs whose scales are chosen together."""
-        return self.span or BLOCK
+        return self.span if self.span and self.format in SPANNED else BLOCK
 
     def choose_scales(self, weights: Doubles, importance: Doubles) -> Doubles:
         """The scales with which rounding errors cost least, each of them exact in half precision.
@@ -49,15 +52,16 @@ class Grid:
         blocks = weights.reshape(len(weights), -1, BLOCK)
         top = np.abs(blocks).max(axis=-1)
         if self.format == "q8_0":
-            shared = np.broadcast_to(top.max(axis=1, keepdims=True), top.shape) if self.span else top
+            shared = np.broadcast_to(top.max(axis=1, keepdims=True), top.shape) if self.group > BLOCK else top
             return _half(shared / 127)
         costs = importance.reshape(1, -1, BLOCK)
         side = np.where(blocks.max(axis=-1) == top, -1.0, 1.0)  # the sign with which the largest value has code -8
-        if self.span:
+        if self.group > BLOCK:
             unit = power_of_two((top.max(axis=1, keepdims=True) / 8).astype(np.float32)).astype(np.float64)
             tried = [sign * share * unit * np.ones_like(top) for share in range(1, MOST_SHARES + 1) for sign in (1, -1)]
         else:
-            tried = [_half(sign * side * top / reach) for reach in _REACHES for sign in (1, -1)]
+            lowest = _CODES[self.format][0]
+            tried = [_half(sign * side * top / (-lowest * reach)) for reach in _REACHES for sign in (1, -1)]
         least, best = np.sum(costs * blocks**2, axis=-1), np.zeros_like(top)
         for scales in tried:
             error = (self.round(blocks, scales[..., None]) * scales[..., None] - blocks) ** 2

@@ -1,10 +1,10 @@
 """Formats matrix by matrix, by what each costs the answers: the best that a number of bytes can hold.
 
-Enters: a model, calibration texts, two formats. Leaves: a format for every tensor, and the measurements behind it.
+Enters: a model, calibration texts, a number of bytes. Leaves: a format for every tensor, and what was measured for that.
 Not here: coding the model in them (model.py).
 
-Every matrix is coded alone, in the coarse format and in the fine one, and the model's answers are compared with those
-of its float32 weights. The fine format then goes where it saves the most divergence for its bytes.
+Every matrix is coded alone, in each format, and the model's answers are compared with those of its float32 weights.
+The finer formats then go where they save the most divergence for their bytes.
 """
 
 from __future__ import annotations
@@ -28,56 +28,67 @@ from smallwright.model.transformer import Transformer
 from smallwright.spec import ModelSpec
 from smallwright.spec.tensors import list_tensors
 
-COARSE, FINE = "q4_0", "q8_0"
+FORMATS_TRIED = ("q4_0", "q5_0", "q8_0")  # by size
 MOST_TOKENS = 4096  # of the calibration texts, by which answers are compared
 MOST_LOGITS = 1 << 25  # of float32's answers that are kept for that
 
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What one matrix costs: mean Kullback-Leibler divergence (nats an answer) from the answers of float32 weights,
-    with this matrix alone in the coarse and in the fine format; and its bytes in each."""
+    """What one matrix costs in each format: ``nats``, the mean Kullback-Leibler divergence of an answer from that of
+    float32 weights, with this matrix alone in the format; and ``sizes``, its bytes."""
 
     name: str
-    coarse: float
-    fine: float
-    coarse_bytes: int
-    fine_bytes: int
+    nats: Mapping[str, float]
+    sizes: Mapping[str, int]
 
     @property
-    def worth(self) -> float:
-        """Nats saved for each byte more."""
-        return (self.coarse - self.fine) / (self.fine_bytes - self.coarse_bytes)
+    def coarsest(self) -> str:
+        """The format of the fewest bytes."""
+        return min(self.sizes, key=lambda format: self.sizes[format])
+
+    def best_step(self, now: str, room: int) -> tuple[float, str] | None:
+        """The format of at most ``room`` bytes more that saves most nats a byte, and how many; None where none saves."""
+        steps = [
+            ((self.nats[now] - self.nats[format]) / more, format)
+            for format in self.sizes
+            if 0 < (more := self.sizes[format] - self.sizes[now]) <= room
+        ]
+        best = max(steps, default=None)
+        return best if best is not None and best[0] > 0 else None
 
 
 def choose_formats(
     spec: ModelSpec, measured: Sequence[Sensitivity], most_bytes: int, fixed: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Spend bytes where they save most: the greedy solution of the knapsack.
+    """Spend bytes step by step where the next ones save most: the greedy solution of the multiple-choice knapsack.
 
     Args:
         spec: the model.
-        measured: of the matrices that may have either format.
+        measured: of the matrices that may have any of the formats.
         most_bytes: of all tensors together.
         fixed: formats of the others; the tensors in neither are f32.
     Returns:
         {tensor name: format}.
     Raises:
-        RecipeError: even the coarse formats need more bytes.
+        RecipeError: even the coarsest formats need more bytes.
+    Source: Sinha and Zoltners, The multiple-choice knapsack problem, Operations Research 27 (1979), without the search.
     """
     formats = {tensor.name: "f32" for tensor in list_tensors(spec)} | dict(fixed or {})
-    formats |= {one.name: COARSE for one in measured}
+    formats |= {one.name: one.coarsest for one in measured}
     left = most_bytes - count_bytes(spec, formats)
     if left < 0:
         raise RecipeError(
-            f"compress.0.size must hold all weights in {COARSE}. Got room for {most_bytes:,} bytes of weights, where "
-            f"those take {most_bytes - left:,}. Give more, or use a smaller student."
+            f"compress.0.size must hold all weights in the coarsest formats. Got room for {most_bytes:,} bytes of "
+            f"weights, where those take {most_bytes - left:,}. Give more, or use a smaller student."
         )
-    for one in sorted(measured, key=lambda one: (-one.worth, one.name)):
-        more = one.fine_bytes - one.coarse_bytes
-        if one.worth > 0 and more <= left:
-            formats[one.name], left = FINE, left - more
-    return formats
+    while True:
+        steps = [(step, one) for one in measured if (step := one.best_step(formats[one.name], left)) is not None]
+        if not steps:
+            return formats
+        (_, format), one = max(steps, key=lambda found: (found[0][0], found[1].name))
+        left -= one.sizes[format] - one.sizes[formats[one.name]]
+        formats[one.name] = format
 
 
 def measure_sensitivity(
@@ -158,15 +169,14 @@ class _Meter:
         if name in self.fixed:
             return
         whole = module.weight.detach().clone()
-        costs = {}
-        for format in (COARSE, FINE):
+        nats, sizes = {}, {}
+        for format in FORMATS_TRIED:
             found = store(whole.numpy(), format, moments, options, name)
             module.weight.copy_(torch.from_numpy(found.weights))
             stream = Stream(self.model, self.judged) if judged is None else judged
-            costs[format] = self._diverge(stream.answers(rest, self.head)), found.rows.nbytes
+            nats[format], sizes[format] = self._diverge(stream.answers(rest, self.head)), found.rows.nbytes
         module.weight.copy_(whole)
-        (coarse, coarse_bytes), (fine, fine_bytes) = costs[COARSE], costs[FINE]
-        self.found.append(Sensitivity(name, coarse, fine, coarse_bytes, fine_bytes))
+        self.found.append(Sensitivity(name, nats, sizes))
 
     def _diverge(self, answers: Iterator[Tensor]) -> float:
         total, count = 0.0, 0
@@ -193,7 +203,7 @@ def _first_tokens(texts: Sequence[NDArray[np.integer]], most: int) -> list[NDArr
 
 def fixed_formats(spec: ModelSpec, embedding: str | None, head: str | None) -> dict[str, str]:
     """Formats of the tables and heads that the recipe names itself."""
-    planned = plan_formats(spec, FINE, embedding=embedding, head=head)
+    planned = plan_formats(spec, FORMATS_TRIED[-1], embedding=embedding, head=head)
     named = {"embedding.": embedding, "heads.": head}
     return {
         tensor.name: planned[tensor.name]
