@@ -145,15 +145,9 @@ def write_package(
         writer.add_uint32(KEY_SCALE_SPAN, scale_span)
     for tensor in listed:
         coded = (rows or {}).get(tensor.name)
-        if coded is None:
-            array = _checked(tensor, tensors[tensor.name])
-            array = interleave(array, spec, tensor) if interleaved else array
-            coded = quantize(array, formats[tensor.name], span=scale_span, name=tensor.name)
-        else:
-            coded = _checked_rows(tensor, coded, formats[tensor.name])
-            coded = interleave(coded, spec, tensor) if interleaved else coded
-        kind = gguf.GGMLQuantizationType(FORMATS[formats[tensor.name]].ggml_type)
-        writer.add_tensor(tensor.package_name, coded, raw_dtype=kind)
+        array = _checked(tensor, tensors[tensor.name]) if coded is None else _checked_rows(tensor, coded, formats)
+        array = interleave(array, spec, tensor) if interleaved else array
+        _add_tensor(writer, tensor, array, formats[tensor.name], scale_span)
     return _save(writer, Path(path))
 
 
@@ -203,7 +197,8 @@ def _checked(tensor: TensorSpec, array: NDArray[np.float32]) -> NDArray[np.float
     return np.ascontiguousarray(array)
 
 
-def _checked_rows(tensor: TensorSpec, rows: NDArray[np.uint8], format: str) -> NDArray[np.uint8]:
+def _checked_rows(tensor: TensorSpec, rows: NDArray[np.uint8], formats: Mapping[str, str]) -> NDArray[np.uint8]:
+    format = formats[tensor.name]
     shape = (*tensor.shape[:-1], FORMATS[format].row_bytes(tensor.shape[-1]))
     if rows.shape != shape or rows.dtype != np.uint8:
         raise PackageError(
@@ -246,6 +241,18 @@ def _add_vocabulary(writer: gguf.GGUFWriter, keys: TokenKeys) -> None:
     writer.add_token_types(keys.types)
     if keys.merges:
         writer.add_token_merges(keys.merges)
+
+
+def _add_tensor(
+    writer: gguf.GGUFWriter,
+    tensor: TensorSpec,
+    array: NDArray[np.float32] | NDArray[np.uint8],
+    format: str,
+    span: int,
+) -> None:
+    """``array``: weights, or bytes that are stored as they are."""
+    coded = array if array.dtype == np.uint8 else quantize(array, format, span=span, name=tensor.name)
+    writer.add_tensor(tensor.package_name, coded, raw_dtype=gguf.GGMLQuantizationType(FORMATS[format].ggml_type))
 
 
 def _save(writer: gguf.GGUFWriter, path: Path) -> PackageInfo:

@@ -6,7 +6,7 @@ Not here: tokens and batches (lessons.py), judging the package (judge_generator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -248,27 +248,7 @@ def _package_stage(
     ``lessons``: what the student learned from, from which calibration texts are drawn; None: the weights are rounded.
     """
     schema, rounding = recipe.read_schema(), quantize_settings(recipe)
-
-    def write(
-        path: Path, calibration: Mapping[str, float] | None = None, quantized: Quantized | None = None
-    ) -> PackageInfo:
-        from smallwright.model import load_model
-
-        reader = open_tokenizer(tokenizer)
-        return package_model(
-            load_model(model.folder / folder_name),
-            path,
-            name=recipe.name if name == "package" else f"{recipe.name}-teacher",
-            kind="generate",
-            tokenizer=reader.tokenizer,
-            roles=reader.roles,
-            quantize=rounding if quantized else rounding.alone(),
-            provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": model}, shop.cores),
-            prompt=recipe.task.prompt.form if recipe.answers_prompts else None,
-            schema=schema,
-            answer_calibration=calibration,
-            quantized=quantized,
-        )
+    write = _make_writer(recipe, shop, name, tokenizer, model, folder_name, schema)
 
     def draw_texts(asked: QuantizeSettings, spec: ModelSpec) -> Any:
         assert lessons is not None  # else there is no such stage
@@ -299,6 +279,42 @@ def _package_stage(
         settings |= {"schema": schema, "answer_tokens": recipe.evaluate.answer_tokens}
         inputs["data"] = data
     return shop.run(name, run, settings=settings, inputs=inputs, version=2)
+
+
+def _make_writer(
+    recipe: Recipe,
+    shop: Workshop,
+    name: str,
+    tokenizer: Outcome,
+    model: Outcome,
+    folder_name: str,
+    schema: str | None,
+) -> Callable[..., PackageInfo]:
+    """What writes the package to a path: rounded, or as it was coded; with an answer calibration or without."""
+    rounding = quantize_settings(recipe)
+
+    def write(
+        path: Path, calibration: Mapping[str, float] | None = None, quantized: Quantized | None = None
+    ) -> PackageInfo:
+        from smallwright.model import load_model
+
+        reader = open_tokenizer(tokenizer)
+        return package_model(
+            load_model(model.folder / folder_name),
+            path,
+            name=recipe.name if name == "package" else f"{recipe.name}-teacher",
+            kind="generate",
+            tokenizer=reader.tokenizer,
+            roles=reader.roles,
+            quantize=rounding if quantized else rounding.alone(),
+            provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": model}, shop.cores),
+            prompt=recipe.task.prompt.form if recipe.answers_prompts else None,
+            schema=schema,
+            answer_calibration=calibration,
+            quantized=quantized,
+        )
+
+    return write
 
 
 def _calibrate(recipe: Recipe, package: Path, data: Outcome) -> dict[str, float] | None:

@@ -1,6 +1,6 @@
 """Formats matrix by matrix, by what each costs the answers: the best that a number of bytes can hold.
 
-Enters: a model, calibration texts, a number of bytes. Leaves: a format for every tensor, and what was measured for that.
+Enters: a model, calibration texts, a number of bytes. Leaves: a format for every tensor, and the measurements.
 Not here: coding the model in them (model.py).
 
 Every matrix is coded alone, in each format, and the model's answers are compared with those of its float32 weights.
@@ -48,7 +48,7 @@ class Sensitivity:
         return min(self.sizes, key=lambda format: self.sizes[format])
 
     def best_step(self, now: str, room: int) -> tuple[float, str] | None:
-        """The format of at most ``room`` bytes more that saves most nats a byte, and how many; None where none saves."""
+        """The format of at most ``room`` bytes more that saves most nats a byte, and how many; None: none saves."""
         steps = [
             ((self.nats[now] - self.nats[format]) / more, format)
             for format in self.sizes
