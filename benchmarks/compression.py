@@ -22,7 +22,7 @@ from compressing.classify import check_classifier
 from compressing.language import check_language
 
 PARTS = ("language", "classifier")
-STEPS, BLOCKS, ROWS, TEST_TOKENS = 600, 128, 1024, 30_000
+STEPS, BLOCKS, ROWS, TEST_TOKENS = 600, 64, 1024, 30_000
 
 
 def main() -> None:

@@ -31,7 +31,6 @@ WAYS = (
     Way("q8_0 round", "q8_0"),
     Way("q4_0 round", "q4_0"),
     Way("q4_0 gptq", "q4_0", using="gptq"),
-    Way("q4_0 gptq, activation", "q4_0", using="gptq", order="activation"),
     Way("q4_0 gptq, biases", "q4_0", using="gptq", correct_bias=True),
     Way("q4_0 round, biases", "q4_0", correct_bias=True),
 )

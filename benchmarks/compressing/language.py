@@ -43,10 +43,8 @@ WAYS = (
     Way("f32", "f32", span=0),
     Way("q8_0 round", "q8_0"),
     Way("q4_0 round", "q4_0"),
-    Way("q4_0 round, blocks", "q4_0", span=0),
     Way("q4_0 awq", "q4_0", using="awq"),
     Way("q4_0 gptq", "q4_0", using="gptq"),
-    Way("q4_0 gptq, activation", "q4_0", using="gptq", order="activation"),
     Way("q4_0 gptq, biases", "q4_0", using="gptq", correct_bias=True),
 )
 MIXED = Way("mixed gptq", "mixed", using="gptq")
