@@ -84,6 +84,18 @@ def test_mixed_formats_keep_to_their_bytes(tmp_path: Path, size: int) -> None:
     assert len(facts["formats"]) > 1
     assert {one["format"] for one in facts["sensitivity"]} == set(facts["formats"])
     assert made.report.package.format == "mixed"
+    (step,) = (step for step in made.report.compression if step.name == "quantize")
+    worst = max(facts["sensitivity"], key=lambda one: one["nats"]["q4_0"])
+    assert f"most was lost in the coarsest format by {worst['name']} ({worst['nats']['q4_0']:.2g} nats" in step.detail
+
+
+def test_a_size_alone_is_a_step(tmp_path: Path) -> None:
+    recipe = make_lamps(tmp_path)
+    document = {**recipe.model_dump(mode="json", by_alias=True), "compress": [{"to": "95000B"}]}
+    (step,) = Recipe.from_mapping(document, root=tmp_path).compress
+    assert (step.format, step.size, step.using) == ("mixed", 95_000, "gptq")
+    with pytest.raises(RecipeError, match=r"compress\.to chooses the formats itself"):
+        make_lamps(tmp_path, to="4MB", format="q4_0")
 
 
 def test_a_size_that_no_format_fits_is_refused(tmp_path: Path) -> None:

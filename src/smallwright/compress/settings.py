@@ -6,7 +6,7 @@ Not here: what the formats are (spec/formats.py) and the coding itself (compress
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,7 +27,7 @@ class CalibrationSettings(BaseModel):
 
 
 class QuantizeSettings(BaseModel):
-    """How the weights of the shipped file are stored."""
+    """How the weights of the shipped file are stored. ``{to: 4MB}`` alone: mixed formats by GPTQ in that size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -85,6 +85,16 @@ class QuantizeSettings(BaseModel):
         """Rounding without texts, for other models than the one that ships: mixed formats become q8_0."""
         plain = QuantizeSettings(format=self.uniform, embedding=self.embedding, head=self.head, scales=self.scales)
         return plain if self.calibrated else self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_to(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "to" not in given:
+            return given
+        rest = {key: value for key, value in given.items() if key != "to"}
+        if {"format", "size"} & set(rest):
+            raise ValueError("compress.to chooses the formats itself. Leave out format and size, or leave out to")
+        return {"using": "gptq", **rest, "format": "mixed", "size": given["to"]}
 
     @model_validator(mode="after")
     def _parts_agree(self) -> QuantizeSettings:

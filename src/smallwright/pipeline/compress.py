@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from smallwright.model import Transformer
 
 TENSORS, CARD = "quantized.safetensors", "quantized.json"
+_MOST_NAMED = 3  # matrices in the report's line
 _KEYS_BYTES = 1024  # that calibration and provenance may add to a package after its bytes were planned
 
 Texts = Sequence[NDArray[np.integer]]
@@ -194,6 +195,12 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
         return settings.format
     mixed = ", ".join(f"{count} {name}" for name, count in sorted(facts["formats"].items()))
     parts = [f"{settings.format} by {settings.using} ({mixed}) on {facts['texts']} training texts"]
+    if "sensitivity" in facts:
+        costly = sorted(facts["sensitivity"], key=lambda one: -max(one["nats"].values()))[:_MOST_NAMED]
+        parts.append(
+            "most was lost in the coarsest format by "
+            + ", ".join(f"{one['name']} ({max(one['nats'].values()):.2g} nats, now {one['format']})" for one in costly)
+        )
     if "solved" in facts:
         parts.append(
             f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's; Hessians damped by at most "
