@@ -6,9 +6,10 @@ Not here: the methods (compress/quantizing/), plain rounding, which needs no sta
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,16 +117,30 @@ def compress_stage(
         student = load_model(model.folder / folder_name)
         texts, options = draw_texts(settings, student.spec), _options(settings)
         facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
-        if settings.format == "mixed":
-            formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
-        else:
-            formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
-        found = quantize_model(student, formats, texts, options)
+        with _threads(shop.cores):
+            if settings.format == "mixed":
+                formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
+            else:
+                formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+            found = quantize_model(student, formats, texts, options)
         _save(found, folder)
         return {**facts, **summarise(found)}
 
     asked = {"compress": settings.model_dump(mode="json"), "threads": shop.cores}
     return shop.run("compress", run, settings=asked, inputs={"model": model, "lessons": lessons})
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Torch's threads inside: sums in another order have other bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _options(settings: QuantizeSettings) -> QuantizeOptions:
