@@ -85,6 +85,7 @@ class Subject:
             name=way.name,
             scale_span=way.span,
         )
+        errors = [one["error"] for one in found.facts.values() if "error" in one]
         facts = [one for one in found.facts.values() if "rounding_error" in one]
         kinds = [one["format"] for one in found.facts.values()]
         return Written(
@@ -93,7 +94,7 @@ class Subject:
             cpu_seconds=spent,
             peak_growth_bytes=grown,
             formats={kind: kinds.count(kind) for kind in set(kinds)},
-            error=float(np.mean([one["error"] for one in facts])) if facts else None,
+            error=float(np.mean(errors)) if errors else None,
             rounding_error=float(np.mean([one["rounding_error"] for one in facts])) if facts else None,
             singular=sum(one["rank"] < one["inputs"] for one in facts),
         )
