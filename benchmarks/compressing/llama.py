@@ -16,6 +16,8 @@ from peers.layout import Layout
 
 _ESTIMATE = re.compile(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)")
 
+_TRIES = 3  # its log is written by a thread of its own, whose last line is lost at times on a busy machine
+
 
 @dataclass(frozen=True)
 class LlamaTools:
@@ -34,11 +36,12 @@ class LlamaTools:
 
     def perplexity(self, model: Path, text: Path, *, context: int) -> tuple[float, float]:
         """Perplexity and its standard error: of the second half of every block of ``context`` tokens."""
-        said = self._run("perplexity", ["-m", model, "-f", text, "-c", context, "-b", context, "-ub", context])
-        found = _ESTIMATE.search(said)
-        if found is None:
-            raise RuntimeError(f"llama-perplexity must give an estimate. Got: {said[-300:]} for {model}.")
-        return float(found[1]), float(found[2])
+        words: list[object] = ["-m", model, "-f", text, "-c", context, "-b", context, "-ub", context]
+        for _ in range(_TRIES):
+            found = _ESTIMATE.search(said := self._run("perplexity", words))
+            if found is not None:
+                return float(found[1]), float(found[2])
+        raise RuntimeError(f"llama-perplexity must give an estimate. Got: {said[-300:]} for {model}.")
 
     def _run(self, name: str, words: list[object], *, threads: bool = True) -> str:
         folder = self.layout.llama_tools_build / "bin"
