@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gguf
 import numpy as np
 import pytest
 
 from smallwright.compress.quantize import dequantize, quantize
-from smallwright.compress.quantizing.gptq import output_error, round_to, solve
+from smallwright.compress.quantizing.gptq import Coded, Damped, Solver, output_error
 from smallwright.compress.quantizing.grid import Grid
 from smallwright.errors import ModelSpecError
 from smallwright.spec.formats import FORMATS, SCALE_SPAN
@@ -16,12 +18,25 @@ GRIDS = [*(Grid(format, span) for format in ("q4_0", "q8_0") for span in (SCALE_
 LIMITS = {"q4_0": (-8, 7), "q5_0": (-16, 15), "q8_0": (-127, 127)}
 
 
+def solve(weights: np.ndarray, hessian: np.ndarray, grid: Grid, **how: Any) -> tuple[Coded, Damped]:
+    solver = Solver(hessian, **how)
+    return solver.code(weights, grid), solver.damped
+
+
 def _layer(columns: int, rows: int = 9, seen: int = 400, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Weights, and the second moments of inputs that hang together and differ in size."""
     generator = np.random.default_rng(seed)
     mixing = generator.standard_normal((columns, columns)) * np.geomspace(0.05, 3, columns)
     inputs = generator.standard_normal((seen, columns)) @ mixing
     return generator.standard_normal((rows, columns)).astype(np.float32), inputs.T @ inputs
+
+
+def round_to(weights: np.ndarray, grid: Grid, importance: np.ndarray | None = None) -> Coded:
+    """Every weight to its nearest code, in one group of at most 128 inputs."""
+    scales = grid.choose_scales(
+        weights.astype(np.float64), np.ones(weights.shape[1]) if importance is None else importance
+    )
+    return Coded(grid.round(weights, np.repeat(scales, 32, axis=1)), scales)
 
 
 def _textbook(
@@ -121,3 +136,11 @@ def test_moments_that_are_not_finite_are_refused() -> None:
     hessian[3, 4] = np.nan
     with pytest.raises(ModelSpecError, match=r"second moments of a layer's inputs must be finite\."):
         solve(weights, hessian, Grid("q4_0", 0))
+
+
+def test_rows_are_coded_alike_in_any_company() -> None:
+    weights, hessian = _layer(96, rows=20)
+    solver, grid = Solver(hessian, order="natural"), Grid("q4_0", SCALE_SPAN)
+    whole = solver.code(weights, grid)
+    parts = [solver.code(weights[at : at + 7], grid) for at in range(0, 20, 7)]
+    np.testing.assert_array_equal(np.concatenate([part.codes for part in parts]), whole.codes)

@@ -16,7 +16,8 @@ import torch.nn.functional as F
 from tests.unit.test_package import CLASSIFY, GENERATE, decoder, encoder, make
 
 from smallwright import run
-from smallwright.compress.quantize import count_bytes, plan_formats, quantize
+from smallwright.compress.quantize import count_bytes, dequantize, plan_formats, quantize
+from smallwright.compress.quantizing import matrix
 from smallwright.compress.quantizing.awq import check_awq, list_folds, scale_inputs
 from smallwright.compress.quantizing.bias import add_biases, keep_mean_output, with_biases
 from smallwright.compress.quantizing.calibration import Stream
@@ -123,6 +124,20 @@ def test_gptq_keeps_every_layer_s_outputs_better_than_rounding(describe: Callabl
         assert facts["error"] <= facts["rounding_error"]
     inner = [facts["error"] / facts["rounding_error"] for name, facts in solved.items() if name.startswith("layers")]
     assert np.mean(inner) < 0.8
+
+
+@pytest.mark.parametrize("using", ["round", "gptq"])
+def test_a_matrix_is_coded_alike_some_rows_at_a_time(monkeypatch: pytest.MonkeyPatch, using: str) -> None:
+    model = make_model(decoder())
+    weights = model.embedding.tokens.weight.detach().numpy()
+    moments = Stream(model, make_texts(model.spec)).gather(model.layers[0], ["mixer.q"])["mixer.q"]
+    options = replace(GPTQ, using=using)
+    whole = matrix.store(weights, "q4_0", moments, options, "w")
+    np.testing.assert_array_equal(whole.weights, dequantize(whole.rows, "q4_0", 64))
+    monkeypatch.setattr(matrix, "_ROWS_AT_ONCE", 97)
+    parts = matrix.store(weights, "q4_0", moments, options, "w")
+    np.testing.assert_array_equal(parts.rows, whole.rows)
+    assert parts.facts == pytest.approx(whole.facts)
 
 
 def test_later_layers_are_coded_on_what_earlier_ones_give_now() -> None:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from smallwright.compress.quantizing.grid import BLOCK, Doubles, Grid
 from smallwright.errors import ModelSpecError
 
-ORDERS = ("natural", "activation")
 _LAZY = 128  # columns whose errors reach the columns far behind them in one product
 _MOST_DAMPING = 10.0
 
@@ -55,20 +54,13 @@ class Coded:
         return self.codes * np.repeat(self.scales, BLOCK, axis=1)
 
 
-def solve(
-    weights: NDArray[np.floating],
-    hessian: Doubles,
-    grid: Grid,
-    *,
-    order: str = "natural",
-    damping: float = 0.01,
-) -> tuple[Coded, Damped]:
-    """Codes that keep the outputs: small ``output_error(weights - coded.weights, hessian)``.
+class Solver:
+    """The inverse of one Hessian, by which any rows of a matrix are coded: they do not depend on each other.
+
+    Codes keep the outputs: ``output_error(weights - coded.weights, hessian)`` is small.
 
     Args:
-        weights: (R, C), finite.
         hessian: (C, C) symmetric, X^T X of the inputs X, in any unit.
-        grid: what can be stored.
         order: ``natural``; or ``activation``: inputs of the largest second moment first, scales fixed beforehand.
         damping: share of the mean diagonal that is added to the diagonal, above 0; ten times as much, again and again,
             while the sum cannot be inverted.
@@ -77,24 +69,27 @@ def solve(
     Source: Frantar et al., GPTQ, arXiv:2210.17323, algorithm 1; the order and the scales fixed beforehand as in its
         authors' code (act-order, static groups).
     """
-    wide = np.array(weights, dtype=np.float64)
-    if order == "natural":
-        upper, damped = _invert(hessian, damping)
-        return _sweep(wide, upper, grid, None), damped
-    places = np.argsort(-np.diag(hessian), kind="stable")
-    upper, damped = _invert(hessian[np.ix_(places, places)], damping)
-    scales = _choose_beforehand(wide, np.diag(hessian) + damped.added, grid)
-    shuffled = _sweep(wide[:, places], upper, grid, scales[:, places // BLOCK])
-    codes = np.empty_like(shuffled.codes)
-    codes[:, places] = shuffled.codes
-    return Coded(codes, scales), damped
 
+    def __init__(self, hessian: Doubles, *, order: str = "natural", damping: float = 0.01) -> None:
+        self._places = None
+        if order == "activation":
+            self._places = np.argsort(-np.diag(hessian), kind="stable")
+            hessian = hessian[np.ix_(self._places, self._places)]
+        self._upper, self.damped = _invert(hessian, damping)
+        self._importance = np.diag(hessian) + self.damped.added  # in the order of coding
 
-def round_to(weights: NDArray[np.floating], grid: Grid, importance: Doubles | None = None) -> Coded:
-    """Every weight to its nearest code, the scales chosen for errors that cost ``importance`` (None: all alike)."""
-    wide = np.asarray(weights, dtype=np.float64)
-    scales = _choose_beforehand(wide, np.ones(wide.shape[1]) if importance is None else importance, grid)
-    return Coded(grid.round(wide, np.repeat(scales, BLOCK, axis=1)), scales)
+    def code(self, weights: NDArray[np.floating], grid: Grid) -> Coded:
+        """Code rows (R, C) of finite weights on a grid."""
+        wide = np.array(weights, dtype=np.float64)
+        if self._places is None:
+            return _sweep(wide, self._upper, grid, None)
+        importance, codes = np.empty_like(self._importance), np.empty_like(wide)
+        importance[self._places] = self._importance
+        scales = _choose_beforehand(wide, importance, grid)
+        codes[:, self._places] = _sweep(
+            wide[:, self._places], self._upper, grid, scales[:, self._places // BLOCK]
+        ).codes
+        return Coded(codes, scales)
 
 
 def output_error(difference: Doubles, hessian: Doubles) -> Doubles:

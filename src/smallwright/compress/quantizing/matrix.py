@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 
 from smallwright.compress.quantize import dequantize, quantize
 from smallwright.compress.quantizing.calibration import Moments
-from smallwright.compress.quantizing.gptq import output_error, solve
+from smallwright.compress.quantizing.gptq import Solver, output_error
 from smallwright.compress.quantizing.grid import GRIDS, Grid
 
-METHODS = ("round", "gptq", "awq")
+_ROWS_AT_ONCE = 2048  # of a table with many: memory stays that of some rows
 
 
 @dataclass(frozen=True)
 class QuantizeOptions:
     """How matrices are coded.
 
-    ``using``: one of METHODS. ``span``: inputs whose scales agree, 0: each block has its own. ``order``, ``damping``:
-    GPTQ's. ``correct_bias``: keep every layer's mean output by its bias.
+    ``using``: round, gptq or awq. ``span``: inputs whose scales agree, 0: each block has its own. ``order``,
+    ``damping``: GPTQ's. ``correct_bias``: keep every layer's mean output by its bias.
     """
 
     using: str = "round"
@@ -67,28 +67,34 @@ def store(
         Facts: ``error``, the outputs' squared error over their squared size; with GPTQ also ``rounding_error``, the
         same of rounding, never less, and what damping its Hessian took.
     Raises:
-        ModelSpecError: see ``quantize`` and ``gptq.solve``.
+        ModelSpecError: see ``quantize`` and ``gptq.Solver``.
     """
     rows = quantize(weights, format, span=options.span, name=name)
     meant = dequantize(rows, format, weights.shape[1])
+    facts: dict[str, Any] = {"format": format}
     if moments is None:
-        return Stored(rows, meant, {"format": format})
-    wide = weights.astype(np.float64)
-    size = max(float(output_error(wide, moments.second).sum()), np.finfo(np.float64).tiny)
-    errors = output_error(wide - meant, moments.second)
-    facts: dict[str, Any] = {"format": format, "error": float(errors.sum()) / size}
-    if options.using != "gptq" or format not in GRIDS:
         return Stored(rows, meant, facts)
-    grid = Grid(format, options.span)
-    coded, damped = solve(weights, moments.second, grid, order=options.order, damping=options.damping)
-    theirs = output_error(wide - coded.weights, moments.second)
-    nearer = theirs < errors  # rows do not depend on each other: each takes the better code
-    rows = np.where(nearer[:, None], grid.pack(coded.codes, coded.scales), rows)
-    facts |= {
-        "error": float(np.minimum(theirs, errors).sum()) / size,
-        "rounding_error": facts["error"],
-        "damping": damped.used,
-        "rank": damped.rank,
-        "inputs": damped.size,
-    }
-    return Stored(rows, dequantize(rows, format, weights.shape[1]), facts)
+    solver = None
+    if options.using == "gptq" and format in GRIDS:
+        solver = Solver(moments.second, order=options.order, damping=options.damping)
+    grid, sums = Grid(format, options.span), np.zeros(3)
+    for begin in range(0, len(weights), _ROWS_AT_ONCE):
+        part = slice(begin, begin + _ROWS_AT_ONCE)
+        wide = weights[part].astype(np.float64)
+        errors = output_error(wide - meant[part], moments.second)
+        sums += output_error(wide, moments.second).sum(), errors.sum(), 0
+        if solver is not None:
+            coded = solver.code(wide, grid)
+            theirs = output_error(wide - coded.weights, moments.second)
+            nearer = (theirs < errors)[:, None]  # rows do not depend on each other: each takes the better code
+            rows[part] = np.where(nearer, grid.pack(coded.codes, coded.scales), rows[part])
+            meant[part] = np.where(nearer, coded.weights, meant[part])
+            errors = np.minimum(theirs, errors)
+        sums[2] += errors.sum()
+    _, rounding, error = sums / max(sums[0], np.finfo(np.float64).tiny)
+    facts["error"] = float(error)
+    if solver is not None:
+        damped = solver.damped
+        facts |= {"rounding_error": float(rounding), "damping": damped.used, "rank": damped.rank}
+        facts["inputs"] = damped.size
+    return Stored(rows, meant, facts)
