@@ -18,15 +18,21 @@ LLAMA = "llama_cpp_python-0.3.36"
 VENVS = ("genai", "openvino", "ctranslate2")
 _STAMP = "smallwright-made.txt"  # written last: what was asked for when the part was made
 _TORCH = "torch==2.13.0"  # first and exactly: a looser request can pull gigabytes of GPU packages
-_LLAMA_OFF = ("COMMON", "TOOLS", "EXAMPLES", "TESTS", "SERVER", "APP", "UI")
-_LLAMA_OPTIONS = (
-    "-DCMAKE_BUILD_TYPE=Release",
-    "-DGGML_NATIVE=ON",
-    "-DBUILD_SHARED_LIBS=ON",
-    "-DLLAMA_OPENSSL=OFF",
-    "-DLLAMA_USE_PREBUILT_UI=OFF",
-    *(f"-DLLAMA_BUILD_{part}=OFF" for part in _LLAMA_OFF),
-)
+_LLAMA_PARTS = ("COMMON", "TOOLS", "EXAMPLES", "TESTS", "SERVER", "APP", "UI")
+_LLAMA_TOOLS = ("llama-quantize", "llama-imatrix", "llama-perplexity")
+
+
+def _llama_options(*on: str) -> tuple[str, ...]:
+    return (
+        "-DCMAKE_BUILD_TYPE=Release",
+        "-DGGML_NATIVE=ON",
+        "-DBUILD_SHARED_LIBS=ON",
+        "-DLLAMA_OPENSSL=OFF",
+        "-DLLAMA_USE_PREBUILT_UI=OFF",
+        *(f"-DLLAMA_BUILD_{part}={'ON' if part in on else 'OFF'}" for part in _LLAMA_PARTS),
+    )
+
+
 # GCC before 12.4 and 13.3 tells _tile_loadconfig of 8 of its 64 bytes (GCC bug 114098) and drops the other stores;
 # llama.cpp then dies of an illegal instruction on every machine with AMX. The line keeps all 64.
 _TILES = "    _tile_loadconfig(&tc);\n"
@@ -62,9 +68,18 @@ def install_venv(layout: Layout, name: str) -> None:
 
 def install_llama(layout: Layout) -> None:
     """llama.cpp out of the source package of llama-cpp-python, built for this very machine."""
-    log, source = layout.log("llama"), _llama_source(layout)
+    _build_llama(layout, layout.llama_build, _llama_options(), ("llama",))
+
+
+def install_llama_tools(layout: Layout) -> None:
+    """Another build of the same source, with its quantiser and its judge of perplexity (compression.py)."""
+    _build_llama(layout, layout.llama_tools_build, _llama_options("COMMON", "TOOLS"), _LLAMA_TOOLS)
+
+
+def _build_llama(layout: Layout, build: Path, options: tuple[str, ...], targets: tuple[str, ...]) -> None:
+    log, source = layout.log(build.name), _llama_source(layout)
     # A stamp and not the build system decides: it would begin again for every other cmake on the PATH.
-    stamp, wanted = layout.llama_build / _STAMP, "\n".join((LLAMA, *_LLAMA_OPTIONS, _TILES_MENDED))
+    stamp, wanted = build / _STAMP, "\n".join((LLAMA, *options, _TILES_MENDED))
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == wanted:
         return
     if not source.is_dir():
@@ -76,8 +91,8 @@ def install_llama(layout: Layout) -> None:
             archive.extractall(layout.root, filter="data")
     _mend_tiles(source / "ggml" / "src" / "ggml-cpu" / "amx" / "mmq.cpp")
     print("building llama.cpp ...", flush=True)
-    run_logged(["cmake", "-S", source, "-B", layout.llama_build, *_LLAMA_OPTIONS], log)
-    run_logged(["cmake", "--build", layout.llama_build, "--target", "llama", "-j", "2"], log)
+    run_logged(["cmake", "-S", source, "-B", build, *options], log)
+    run_logged(["cmake", "--build", build, "--target", *targets, "-j", "2"], log)
     stamp.write_text(wanted, encoding="utf-8")
 
 

@@ -37,6 +37,11 @@ class Layout:
         return self.root / "llama"
 
     @property
+    def llama_tools_build(self) -> Path:
+        """Another build of llama.cpp, with its own tools; the programs are in ``bin``."""
+        return self.root / "llama-tools"
+
+    @property
     def engine_build(self) -> Path:
         """Our engine, built for these measurements."""
         return self.root / "engine"

@@ -44,7 +44,7 @@ def test_equals_the_gguf_package(name: str, seed: int) -> None:
     assert dequantize(ours, name, 96).tobytes() == np.ascontiguousarray(again).tobytes()
 
 
-@pytest.mark.parametrize("name", ["q8_0", "q4_0"])
+@pytest.mark.parametrize("name", ["q8_0", "q5_0", "q4_0"])
 def test_every_stored_byte_means_what_gguf_says(name: str) -> None:
     generator = np.random.default_rng(3)
     rows = generator.integers(0, 256, (50, FORMATS[name].block_bytes * 3), dtype=np.uint8)
@@ -54,7 +54,7 @@ def test_every_stored_byte_means_what_gguf_says(name: str) -> None:
     assert dequantize(rows, name, 96).tobytes() == np.ascontiguousarray(theirs).tobytes()
 
 
-@pytest.mark.parametrize(("name", "steps"), [("q8_0", 127), ("q4_0", 8)])
+@pytest.mark.parametrize(("name", "steps"), [("q8_0", 127), ("q5_0", 16), ("q4_0", 8)])
 def test_error_is_within_one_step(name: str, steps: int) -> None:
     array = np.random.default_rng(0).standard_normal((20, 64)).astype(np.float32)
     error = np.abs(dequantize(quantize(array, name), name, 64) - array).reshape(20, 2, 32).max(axis=-1)
@@ -114,5 +114,5 @@ def test_plan_refuses_widths_that_do_not_divide() -> None:
 
 
 def test_refuses_unknown_formats() -> None:
-    with pytest.raises(ModelSpecError, match=r"must be one of f32, f16, q8_0, q4_0. Got 'q5_k'"):
+    with pytest.raises(ModelSpecError, match=r"must be one of f32, f16, q8_0, q5_0, q4_0. Got 'q5_k'"):
         plan_formats(_spec(), "q5_k")

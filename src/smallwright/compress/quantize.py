@@ -6,15 +6,17 @@ Not here: calibrated methods, and the writing of the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from math import prod
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallwright.compress.blocks import pack_blocks
 from smallwright.compress.spans import round_in_spans
 from smallwright.errors import ModelSpecError
-from smallwright.spec.formats import FORMATS, BlockFormat
+from smallwright.spec.formats import FORMATS, SPANNED, BlockFormat
 from smallwright.spec.model import ModelSpec
 from smallwright.spec.tensors import list_tensors
 
@@ -22,6 +24,7 @@ Rows: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
 
 _F16_MAX = 65504.0
+_STEPS = {"q8_0": 127, "q5_0": 16, "q4_0": 8}  # codes from 0 to that of the largest value
 
 
 def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") -> Rows:
@@ -31,14 +34,16 @@ def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") 
         array: (R, C) or (C,) float32, finite; C a multiple of the format's block.
         format: a key of ``spec.formats.FORMATS``.
         span: inputs of a row whose scales agree (``spec.formats.SCALE_SPAN``; a row's last ones may be fewer), so that
-            the engine sums them as whole numbers; 0: every block has a scale of its own. Changes q8_0 and q4_0 only.
+            the engine sums them as whole numbers; 0: every block has a scale of its own. Changes formats of
+            ``spec.formats.SPANNED`` only.
         name: what messages call the matrix.
     Returns:
         (R, bytes of a row) or (bytes of a row,) uint8, as the container stores it.
     Raises:
         ModelSpecError: unknown format, C not divisible, NaN or infinity, or a value too large for half precision.
     Source: without spans GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale
-        x_m / -8 where x_m is the first value of largest magnitude, sign kept. Spans: ``compress/spans.py``.
+        x_m / -8 where x_m is the first value of largest magnitude, sign kept; q5_0: x_m / -16. Spans:
+        ``compress/spans.py``.
     """
     row = _format(format)
     values = np.ascontiguousarray(array, dtype=np.float32)
@@ -49,10 +54,10 @@ def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") 
     if row.name == "f16":
         _check_half(np.abs(values), values, name)
         return values.astype("<f2").view(np.uint8).reshape(*values.shape[:-1], -1)
-    if span:
+    if span and row.name in SPANNED:
         return round_in_spans(values, row.name, span, name)
     blocks = values.reshape(-1, row.block)
-    _check_half(np.abs(blocks).max(axis=-1, initial=0.0) / (127 if row.name == "q8_0" else 8), values, name)
+    _check_half(np.abs(blocks).max(axis=-1, initial=0.0) / _STEPS[row.name], values, name)
     return _ROUND[row.name](blocks).reshape(*values.shape[:-1], -1)
 
 
@@ -105,6 +110,14 @@ def plan_formats(
     return plan
 
 
+def count_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
+    """Bytes of all tensors in their block formats; the vocabulary and the keys of a package come on top."""
+    tensors = list_tensors(spec)
+    return sum(
+        prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
+    )
+
+
 def _format(name: str) -> BlockFormat:
     if name not in FORMATS:
         raise ModelSpecError(f"a weight format must be one of {', '.join(FORMATS)}. Got {name!r}. Use one of these.")
@@ -151,15 +164,23 @@ def _round_q8_0(blocks: Floats) -> Rows:
     magnitude = np.abs(scaled)
     whole = np.floor(magnitude)
     rounded = np.sign(scaled) * (whole + np.floor(2 * (magnitude - whole)))  # halves away from zero
-    return np.concatenate([scale.astype("<f2").view(np.uint8), rounded.astype(np.int8).view(np.uint8)], axis=-1)
+    return pack_blocks("q8_0", rounded, scale)
 
 
 def _round_q4_0(blocks: Floats) -> Rows:
+    return _round_to_largest(blocks, "q4_0")
+
+
+def _round_q5_0(blocks: Floats) -> Rows:
+    return _round_to_largest(blocks, "q5_0")
+
+
+def _round_to_largest(blocks: Floats, format: str) -> Rows:
+    steps = _STEPS[format]
     largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1, keepdims=True), axis=-1)
-    scale = largest / np.float32(-8)  # so that the value of largest magnitude is exactly -8, the one spare code
-    codes = np.trunc(blocks * _inverse(scale) + np.float32(8.5)).astype(np.uint8).clip(0, 15)
-    nibbles = codes[:, :16] | (codes[:, 16:] << np.uint8(4))
-    return np.concatenate([scale.astype("<f2").view(np.uint8), nibbles], axis=-1)
+    scale = largest / np.float32(-steps)  # so that the value of largest magnitude has exactly the one spare code
+    codes = np.trunc(blocks * _inverse(scale) + np.float32(steps + 0.5)).astype(np.uint8).clip(0, 2 * steps - 1)
+    return pack_blocks(format, codes.astype(np.int8) - np.int8(steps), scale)
 
 
 def _unround_q8_0(blocks: Rows) -> Floats:
@@ -173,5 +194,12 @@ def _unround_q4_0(blocks: Rows) -> Floats:
     return scale * (codes.astype(np.float32) - np.float32(8))
 
 
-_ROUND: dict[str, Callable[[Floats], Rows]] = {"q8_0": _round_q8_0, "q4_0": _round_q4_0}
-_UNROUND: dict[str, Callable[[Rows], Floats]] = {"q8_0": _unround_q8_0, "q4_0": _unround_q4_0}
+def _unround_q5_0(blocks: Rows) -> Floats:
+    scale = np.ascontiguousarray(blocks[:, :2]).view("<f2").astype(np.float32)
+    low = np.concatenate([blocks[:, 6:] & np.uint8(15), blocks[:, 6:] >> np.uint8(4)], axis=-1)
+    fifth = np.unpackbits(np.ascontiguousarray(blocks[:, 2:6]), axis=-1, bitorder="little")
+    return scale * ((low | (fifth << np.uint8(4))).astype(np.float32) - np.float32(16))
+
+
+_ROUND: dict[str, Callable[[Floats], Rows]] = {"q8_0": _round_q8_0, "q5_0": _round_q5_0, "q4_0": _round_q4_0}
+_UNROUND: dict[str, Callable[[Rows], Floats]] = {"q8_0": _unround_q8_0, "q5_0": _unround_q5_0, "q4_0": _unround_q4_0}

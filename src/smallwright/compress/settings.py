@@ -1,27 +1,61 @@
 """What a recipe may say about compression.
 
 Enters: a step of the ``compress`` list of a recipe. Leaves: checked, frozen settings.
-Not here: what the formats are (spec/formats.py) and the rounding itself (compress/quantize.py).
+Not here: what the formats are (spec/formats.py) and the coding itself (compress/quantize.py, compress/quantizing/).
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-FormatName = Literal["q8_0", "q4_0", "f16", "f32"]
+from smallwright.evaluate.settings import SizeBytes
+
+FormatName = Literal["q8_0", "q5_0", "q4_0", "f16", "f32"]
 
 
-class QuantizeSettings(BaseModel):
-    """How the weights of the shipped file are rounded."""
+class CalibrationSettings(BaseModel):
+    """The texts that say what each layer sees. They are drawn from the training rows, never from others."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    method: Literal["quantize"] = Field(default="quantize", description="the step; rounding is the one there is")
-    format: FormatName = Field(
+    texts: int = Field(
+        default=128, ge=1, le=100_000, description="Training rows (of a language model: blocks of its context)."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**31, description="Of the draw.")
+
+
+class QuantizeSettings(BaseModel):
+    """How the weights of the shipped file are stored. ``{to: 4MB}`` alone: mixed formats by GPTQ in that size."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    method: Literal["quantize"] = Field(default="quantize", description="the step")
+    format: FormatName | Literal["mixed"] = Field(
         default="q8_0",
-        description="Storage of every matrix: q8_0 (8.5 bits a weight), q4_0 (4.5), f16 or f32.",
+        description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), f16 or "
+        "f32; or mixed: one of the first three for each, by what it costs the answers to calibration texts, in `size`.",
+    )
+    size: SizeBytes = Field(default=None, description="mixed: the largest package, for example 4MB.")
+    using: Literal["round", "gptq", "awq"] = Field(
+        default="round",
+        description="round: each weight to its nearest code; gptq: codes that keep the layers' outputs on calibration "
+        "texts; awq: rounding after large inputs were made smaller (models whose norms stand before the layers).",
+    )
+    calibration: CalibrationSettings = CalibrationSettings()
+    order: Literal["natural", "activation"] = Field(
+        default="natural", description="gptq: inputs in their order, or those of the largest second moment first."
+    )
+    damping: float = Field(
+        default=0.01,
+        gt=0,
+        le=1,
+        description="gptq: share of the Hessian's mean diagonal that is added to its diagonal.",
+    )
+    correct_bias: bool = Field(
+        default=False,
+        description="Keep each layer's mean output by its bias; biases are added where the model has none.",
     )
     embedding: FormatName | None = Field(
         default=None,
@@ -36,3 +70,38 @@ class QuantizeSettings(BaseModel):
         default=None,
         description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that is q4_0.",
     )
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether calibration texts are needed."""
+        return self.using != "round" or self.correct_bias or self.format == "mixed"
+
+    @property
+    def uniform(self) -> FormatName:
+        """The format of a matrix of which nothing else is said; the finer one where formats are mixed."""
+        return "q8_0" if self.format == "mixed" else self.format
+
+    def alone(self) -> QuantizeSettings:
+        """Rounding without texts, for other models than the one that ships: mixed formats become q8_0."""
+        plain = QuantizeSettings(format=self.uniform, embedding=self.embedding, head=self.head, scales=self.scales)
+        return plain if self.calibrated else self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_to(cls, given: Any) -> Any:
+        if not isinstance(given, dict) or "to" not in given:
+            return given
+        rest = {key: value for key, value in given.items() if key != "to"}
+        if {"format", "size"} & set(rest):
+            raise ValueError("compress.to chooses the formats itself. Leave out format and size, or leave out to")
+        return {"using": "gptq", **rest, "format": "mixed", "size": given["to"]}
+
+    @model_validator(mode="after")
+    def _parts_agree(self) -> QuantizeSettings:
+        if (self.format == "mixed") != (self.size is not None):
+            raise ValueError(
+                "compress.size and format: mixed need each other. Give both, or use budget.size for a limit"
+            )
+        if self.using != "round" and self.format in ("f16", "f32"):
+            raise ValueError(f"using: {self.using} chooses codes, which {self.format} has none of. Use using: round")
+        return self

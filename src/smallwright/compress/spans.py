@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from smallwright.compress.blocks import pack_blocks
 from smallwright.errors import ModelSpecError
 from smallwright.spec.formats import FORMATS, MOST_SHARES
 
@@ -65,14 +66,13 @@ def _round_q8_0(spans: Floats) -> Rows:
     """(S, blocks, 32) -> (S, blocks, 34)."""
     scale = (np.abs(spans).max(axis=(1, 2), keepdims=True) / np.float32(127)).astype(np.float16)
     codes = np.rint(np.divide(spans, scale, out=np.zeros_like(spans), where=scale != 0)).clip(-127, 127)
-    scales = np.broadcast_to(scale, (*spans.shape[:2], 1)).astype("<f2")
-    return np.concatenate([np.ascontiguousarray(scales).view(np.uint8), codes.astype(np.int8).view(np.uint8)], axis=-1)
+    return pack_blocks("q8_0", codes, np.broadcast_to(scale, (*spans.shape[:2], 1)))
 
 
 def _round_q4_0(spans: Floats) -> Rows:
     """(S, blocks, 32) -> (S, blocks, 18)."""
     top = np.abs(spans).max(axis=-1, keepdims=True)  # (S, blocks, 1)
-    unit = _unit(top.max(axis=1, keepdims=True) / np.float32(8))  # (S, 1, 1)
+    unit = power_of_two(top.max(axis=1, keepdims=True) / np.float32(8))  # (S, 1, 1)
     side = np.where(
         spans.max(axis=-1, keepdims=True) == top, np.float32(-1), np.float32(1)
     )  # of code -8 at the largest
@@ -90,12 +90,10 @@ def _round_q4_0(spans: Floats) -> Rows:
             least = np.where(better, error, least)
             scale = np.where(better, factor, scale)
             best = np.where(better, codes, best)
-    codes = (best + 8).astype(np.uint8)
-    nibbles = codes[..., :16] | (codes[..., 16:] << np.uint8(4))
-    return np.concatenate([np.ascontiguousarray(scale.astype("<f2")).view(np.uint8), nibbles], axis=-1)
+    return pack_blocks("q4_0", best, scale)
 
 
-def _unit(scale: Floats) -> Floats:
+def power_of_two(scale: Floats) -> Floats:
     """The power of two of which ``scale`` is at least 8 and less than 16 (or the smallest that half precision has)."""
     _, exponent = np.frexp(scale)
     unit = np.ldexp(np.float32(1), exponent - 4)

@@ -125,7 +125,7 @@ class Transformer(nn.Module):
     def _run_layers(self, tokens: Tensor, lengths: Tensor | None, state: State | None = None) -> Tensor:
         start = state[0].length if state else 0
         self._check_pass(tokens, start, state)
-        layout = self._plan(tokens, lengths, start)
+        layout = self.lay_out(tokens, lengths, start)
         x = self.dropout(self.embedding(tokens, start))
         for index, layer in enumerate(self.layers):
             x = layer(x, layout, state[index] if state else None)
@@ -144,9 +144,7 @@ class Transformer(nn.Module):
         if lengths is None:
             lengths = torch.full((tokens.shape[0],), tokens.shape[1], device=tokens.device)
         name = self.find_head("classifier", head)
-        if self.spec.heads[name].pooling == "mean_before_norm":
-            return self.heads[name](self._run_layers(tokens, lengths), lengths, self.norm)
-        return self.heads[name](self.hidden(tokens, lengths), lengths)
+        return self.read_head(name, self._run_layers(tokens, lengths), lengths)
 
     def logits(
         self,
@@ -173,6 +171,17 @@ class Transformer(nn.Module):
         if positions is not None:
             hidden = hidden.flatten(0, 1)[positions]
         return self.heads[name](hidden, self.embedding.tokens.weight)
+
+    def read_head(self, name: str, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """What a head says of the last layer's output (B, T, D), before the final norm: (B, C) or (B, T, V) float32.
+
+        ``lengths``: (B,) int64, needed by classifiers only.
+        """
+        spec = self.spec.heads[name]
+        if spec.pooling == "mean_before_norm":
+            return self.heads[name](x, lengths, self.norm)
+        hidden = x if self.norm is None else self.norm(x)
+        return self.heads[name](hidden, self.embedding.tokens.weight if spec.kind == "language_model" else lengths)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None, *, head: str | None = None) -> Tensor:
         """What the head of that name says (None: the only head): (B, C) or (B, T, V) float32 logits."""
@@ -205,7 +214,8 @@ class Transformer(nn.Module):
         if state is not None and not self.spec.causal:
             raise ModelSpecError("a state needs a causal model. Got a bidirectional one. Pass the whole sequence.")
 
-    def _plan(self, tokens: Tensor, lengths: Tensor | None, start: int) -> Layout:
+    def lay_out(self, tokens: Tensor, lengths: Tensor | None = None, start: int = 0) -> Layout:
+        """What every layer is told of a pass over tokens (B, T) with ``lengths`` (B,), from position ``start`` on."""
         batch_length, device = tokens.shape[1], tokens.device
         rotations = {}
         if self.spec.rotary_base is not None:

@@ -13,7 +13,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import gguf
 import numpy as np
@@ -45,8 +45,15 @@ from smallwright.spec.tensors import TensorSpec, list_tensors
 from smallwright.tokenizer.describe import describe
 
 HEAD_KINDS = {"classify": "classifier", "generate": "language_model"}
-_FILE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q8_0": 7}  # llama.cpp's general.file_type: the format of most matrices
+_FILE_TYPES = {
+    "f32": 0,
+    "f16": 1,
+    "q4_0": 2,
+    "q8_0": 7,
+    "q5_0": 8,
+}  # llama.cpp's general.file_type: the format of most matrices
 _READ_BYTES = 1 << 20
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ def write_package(
     chat_template: str | None = None,
     answer_calibration: Mapping[str, float] | None = None,
     scale_span: int = SCALE_SPAN,
+    rows: Mapping[str, NDArray[np.uint8]] | None = None,
 ) -> PackageInfo:
     """Write a model, its tokenizer and its task as one GGUF file.
 
@@ -93,6 +101,8 @@ def write_package(
         chat_template: how messages become a prompt, in the Hugging Face form of Jinja.
         answer_calibration: {"slope", "offset"} of ``calibrate_answers``.
         scale_span: inputs of a row whose scales agree, ``SCALE_SPAN``; 0: every block has a scale of its own.
+        rows: {our tensor name: (R, bytes of a row) uint8 in its format} of tensors that were coded already, with such
+            scales; they are stored as they are. The others are rounded here.
     Returns:
         Path, size and hash of the file.
     Raises:
@@ -134,13 +144,14 @@ def write_package(
     if scale_span:
         writer.add_uint32(KEY_SCALE_SPAN, scale_span)
     for tensor in listed:
-        array = _checked(tensor, tensors[tensor.name])
+        coded = (rows or {}).get(tensor.name)
+        array = _checked(tensor, tensors[tensor.name]) if coded is None else _checked_rows(tensor, coded, formats)
         array = interleave(array, spec, tensor) if interleaved else array
         _add_tensor(writer, tensor, array, formats[tensor.name], scale_span)
     return _save(writer, Path(path))
 
 
-def interleave(array: NDArray[np.float32], spec: ModelSpec, tensor: TensorSpec) -> NDArray[np.float32]:
+def interleave(array: NDArray[_Kind], spec: ModelSpec, tensor: TensorSpec) -> NDArray[_Kind]:
     """Reorder rows of a q or k (weight or bias): rotary pairs (i, i + d/2) of each head become (2i, 2i + 1).
 
     Other tensors come back unchanged.
@@ -186,6 +197,18 @@ def _checked(tensor: TensorSpec, array: NDArray[np.float32]) -> NDArray[np.float
     return np.ascontiguousarray(array)
 
 
+def _checked_rows(tensor: TensorSpec, rows: NDArray[np.uint8], formats: Mapping[str, str]) -> NDArray[np.uint8]:
+    format = formats[tensor.name]
+    shape = (*tensor.shape[:-1], FORMATS[format].row_bytes(tensor.shape[-1]))
+    if rows.shape != shape or rows.dtype != np.uint8:
+        raise PackageError(
+            f"coded rows must be uint8 {list(shape)}, as {format} stores the tensor. Got {rows.dtype} "
+            f"{list(rows.shape)} in {tensor.name}.",
+            kind="bad_shape",
+        )
+    return np.ascontiguousarray(rows)
+
+
 def _file_type(listed: list[TensorSpec], formats: Mapping[str, str]) -> int:
     sizes = dict.fromkeys(_FILE_TYPES, 0)
     for tensor in listed:
@@ -221,13 +244,15 @@ def _add_vocabulary(writer: gguf.GGUFWriter, keys: TokenKeys) -> None:
 
 
 def _add_tensor(
-    writer: gguf.GGUFWriter, tensor: TensorSpec, array: NDArray[np.float32], format: str, span: int
+    writer: gguf.GGUFWriter,
+    tensor: TensorSpec,
+    array: NDArray[np.float32] | NDArray[np.uint8],
+    format: str,
+    span: int,
 ) -> None:
-    writer.add_tensor(
-        tensor.package_name,
-        quantize(array, format, span=span, name=tensor.name),
-        raw_dtype=gguf.GGMLQuantizationType(FORMATS[format].ggml_type),
-    )
+    """``array``: weights, or bytes that are stored as they are."""
+    coded = array if array.dtype == np.uint8 else quantize(array, format, span=span, name=tensor.name)
+    writer.add_tensor(tensor.package_name, coded, raw_dtype=gguf.GGMLQuantizationType(FORMATS[format].ggml_type))
 
 
 def _save(writer: gguf.GGUFWriter, path: Path) -> PackageInfo:

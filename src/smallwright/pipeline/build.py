@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallwright.compress.quantize import plan_formats
 from smallwright.model import read_spec
 from smallwright.pipeline.classify import make_classifier
+from smallwright.pipeline.compress import check_compression
 from smallwright.pipeline.generate import make_generator
 from smallwright.pipeline.judge_answers import judge_answers
 from smallwright.pipeline.judge_classifier import judge_classifier
 from smallwright.pipeline.judge_generator import judge_generator
-from smallwright.pipeline.shared import PACKAGE_FILE, publish, quantize_settings
+from smallwright.pipeline.shared import PACKAGE_FILE, publish
 from smallwright.pipeline.stage import exclusive
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
@@ -80,11 +80,8 @@ def build(
 
 
 def _refuse_formats_early(recipe: Recipe) -> None:
-    """A width that the formats cannot store is known from the teacher's config: refuse before hours of training.
-
-    Students from scratch have widths that every format stores.
+    """What the weights' formats or their method cannot do is known from the teacher's config: refuse before hours of
+    training. Students from scratch have widths that every format stores, and norms and biases that every method takes.
     """
     if recipe.student.source == "teacher" and recipe.teacher is not None and recipe.teacher.path is not None:
-        rounding = quantize_settings(recipe)
-        spec = read_spec(recipe.root / recipe.teacher.path)
-        plan_formats(spec, rounding.format, embedding=rounding.embedding, head=rounding.head)
+        check_compression(recipe, read_spec(recipe.root / recipe.teacher.path))

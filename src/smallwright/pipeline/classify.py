@@ -6,7 +6,7 @@ Not here: the teacher's own stages (teach.py), judging the package (judge_classi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.student import make_student
+from smallwright.package.write import PackageInfo
+from smallwright.pipeline.compress import compress_stage, describe_compression, draw_rows, open_quantized
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
@@ -45,10 +48,12 @@ from smallwright.pipeline.teach_endpoint import endpoint_stage, new_rows_stage
 from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.spec import ModelSpec
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.tokenizer.encode import encode_texts
 
 if TYPE_CHECKING:
+    from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
     from smallwright.train.tasks import ClassificationTask
 
@@ -193,42 +198,50 @@ def _make_task(
 
 
 def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, student: Outcome) -> Outcome:
-    def run(folder: Path) -> Mapping[str, Any]:
+    inputs: dict[str, str | Outcome] = {"data": data, "tokenizer": tokenizer, "student": student}
+
+    def write(path: Path, temperature: float = 1.0, quantized: Quantized | None = None) -> PackageInfo:
         from smallwright.model import load_model
 
-        model = load_model(student.folder / STUDENT_FOLDER)
         reader = open_tokenizer(tokenizer)
-        inputs = {"data": data, "tokenizer": tokenizer, "student": student}
-        provenance = make_provenance(recipe, inputs, shop.cores)
+        return package_model(
+            load_model(student.folder / STUDENT_FOLDER),
+            path,
+            name=recipe.name,
+            kind="classify",
+            tokenizer=reader.tokenizer,
+            roles=reader.roles,
+            quantize=quantize_settings(recipe) if quantized else quantize_settings(recipe).alone(),
+            provenance=make_provenance(recipe, {"data": data, "tokenizer": tokenizer, "student": student}, shop.cores),
+            temperature=temperature,
+            quantized=quantized,
+        )
 
-        def write(path: Path, temperature: float) -> Any:
-            return package_model(
-                model,
-                path,
-                name=recipe.name,
-                kind="classify",
-                tokenizer=reader.tokenizer,
-                roles=reader.roles,
-                quantize=quantize_settings(recipe),
-                provenance=provenance,
-                temperature=temperature,
-            )
+    def draw_texts(settings: QuantizeSettings, spec: ModelSpec) -> Any:
+        rows = read_texts(data, "train")
+        chosen = [rows[index] for index in draw_rows(len(rows), settings)]
+        return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
 
-        temperature = _calibrate(write, folder, data)
-        info = write(folder / PACKAGE_FILE, temperature)
-        return {"size_bytes": info.size_bytes, "sha256": info.sha256, "temperature": temperature}
+    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw_texts, write)
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        quantized = open_quantized(compressed)
+        temperature = _calibrate(lambda path: write(path, quantized=quantized), folder, data)
+        info = write(folder / PACKAGE_FILE, temperature, quantized)
+        detail = describe_compression(quantize_settings(recipe), compressed and compressed.facts)
+        return {"size_bytes": info.size_bytes, "sha256": info.sha256, "temperature": temperature, "weights": detail}
 
     settings = {
         "compress": [step.model_dump(mode="json") for step in recipe.compress],
         "name": recipe.name,
         "provenance": make_provenance(recipe, {}, shop.cores),
     }
-    return shop.run(
-        "package", run, settings=settings, inputs={"data": data, "tokenizer": tokenizer, "student": student}
-    )
+    if compressed is not None:
+        inputs["compress"] = compressed
+    return shop.run("package", run, settings=settings, inputs=inputs, version=2)
 
 
-def _calibrate(write: Any, folder: Path, data: Outcome) -> float:
+def _calibrate(write: Callable[[Path], PackageInfo], folder: Path, data: Outcome) -> float:
     """The temperature that fits the validation rows, answered by the engine from the very weights that ship."""
     from smallwright.run import load
     from smallwright.train.calibrate import fit_temperature
@@ -237,7 +250,7 @@ def _calibrate(write: Any, folder: Path, data: Outcome) -> float:
     if not rows:
         return 1.0
     draft = folder / "draft.gguf"
-    write(draft, 1.0)
+    write(draft)
     with load(str(draft)) as package:
         logits = package.classify_logits([row.text for row in rows])
     draft.unlink()

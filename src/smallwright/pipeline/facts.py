@@ -95,6 +95,7 @@ def compression_steps(
     if teacher is not None and "parameters" in teacher.facts:  # one behind an endpoint has a size that nobody tells
         source = "chosen layers and tokens" if recipe.student.source == "teacher" else f"preset {recipe.student.preset}"
         steps.append(CompressionStep("student", 4 * teacher.facts["parameters"], student_bytes, source))
-    formats = recipe.compress[0].format if recipe.compress else "f32"
-    steps.append(CompressionStep("quantize", student_bytes, file_bytes, f"{formats}, tokenizer included"))
+    steps.append(
+        CompressionStep("quantize", student_bytes, file_bytes, f"{package.facts['weights']}; tokenizer included")
+    )
     return steps

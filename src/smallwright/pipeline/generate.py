@@ -6,11 +6,12 @@ Not here: tokens and batches (lessons.py), judging the package (judge_generator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.student import make_student
 from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import TopAnswers
@@ -19,6 +20,7 @@ from smallwright.evaluate.answers import are_right
 from smallwright.evaluate.calibration import calibrate_answers
 from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
+from smallwright.pipeline.compress import compress_stage, describe_compression, draw_lessons, open_quantized
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
@@ -47,11 +49,13 @@ from smallwright.pipeline.written import (
     written_stage,
 )
 from smallwright.recipe import Recipe
+from smallwright.spec import ModelSpec
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.package_settings import PackageSettings
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
+    from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
 
 
@@ -100,7 +104,7 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     elif teacher and _hears_teacher(recipe):
         answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
-    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data)
+    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data, lessons)
     if teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
@@ -247,47 +251,87 @@ def _train(
 
 
 def _package_stage(
-    recipe: Recipe, shop: Workshop, name: str, tokenizer: Outcome, model: Outcome, folder_name: str, data: Outcome
+    recipe: Recipe,
+    shop: Workshop,
+    name: str,
+    tokenizer: Outcome,
+    model: Outcome,
+    folder_name: str,
+    data: Outcome,
+    lessons: Outcome | None = None,
 ) -> Outcome:
-    """The package. One that answers prompts is asked the validation rows, and learns how sure it may be."""
-    schema = recipe.read_schema()
+    """The package. One that answers prompts is asked the validation rows, and learns how sure it may be.
+
+    ``lessons``: what the student learned from, from which calibration texts are drawn; None: the weights are rounded.
+    """
+    schema, rounding = recipe.read_schema(), quantize_settings(recipe)
+    write = _make_writer(recipe, shop, name, tokenizer, model, folder_name, schema)
+
+    def draw_texts(asked: QuantizeSettings, spec: ModelSpec) -> Any:
+        assert lessons is not None  # else there is no such stage
+        return draw_lessons(recipe, lessons, asked, spec)
+
+    compressed = None
+    if lessons is not None:
+        compressed = compress_stage(recipe, shop, model, folder_name, lessons, draw_texts, write)
 
     def run(folder: Path) -> Mapping[str, Any]:
-        from smallwright.model import load_model
-
-        reader, loaded = open_tokenizer(tokenizer), load_model(model.folder / folder_name)
-
-        def write(calibration: Mapping[str, float] | None) -> PackageInfo:
-            return package_model(
-                loaded,
-                folder / PACKAGE_FILE,
-                name=recipe.name if name == "package" else f"{recipe.name}-teacher",
-                kind="generate",
-                tokenizer=reader.tokenizer,
-                roles=reader.roles,
-                quantize=quantize_settings(recipe),
-                provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": model}, shop.cores),
-                prompt=recipe.task.prompt.form if recipe.answers_prompts else None,
-                schema=schema,
-                answer_calibration=calibration,
-            )
-
-        info, calibration = write(None), None
+        quantized = open_quantized(compressed)
+        info, calibration = write(folder / PACKAGE_FILE, None, quantized), None
         if recipe.answers_prompts:
             calibration = _calibrate(recipe, folder / PACKAGE_FILE, data)
-            info = write(calibration)
-        return {"size_bytes": info.size_bytes, "sha256": info.sha256, "calibration": calibration}
+            info = write(folder / PACKAGE_FILE, calibration, quantized)
+        detail = describe_compression(rounding if lessons else rounding.alone(), compressed and compressed.facts)
+        return {"size_bytes": info.size_bytes, "sha256": info.sha256, "calibration": calibration, "weights": detail}
 
     settings: dict[str, Any] = {
         "compress": [step.model_dump(mode="json") for step in recipe.compress],
         "name": recipe.name,
         "provenance": make_provenance(recipe, {}, shop.cores),
     }
-    inputs = {"tokenizer": tokenizer, "model": model}
+    inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "model": model}
+    if compressed is not None:
+        inputs["compress"] = compressed
     if recipe.answers_prompts:
         settings |= {"schema": schema, "answer_tokens": recipe.evaluate.answer_tokens}
         inputs["data"] = data
-    return shop.run(name, run, settings=settings, inputs=inputs)
+    return shop.run(name, run, settings=settings, inputs=inputs, version=2)
+
+
+def _make_writer(
+    recipe: Recipe,
+    shop: Workshop,
+    name: str,
+    tokenizer: Outcome,
+    model: Outcome,
+    folder_name: str,
+    schema: str | None,
+) -> Callable[..., PackageInfo]:
+    """What writes the package to a path: rounded, or as it was coded; with an answer calibration or without."""
+    rounding = quantize_settings(recipe)
+
+    def write(
+        path: Path, calibration: Mapping[str, float] | None = None, quantized: Quantized | None = None
+    ) -> PackageInfo:
+        from smallwright.model import load_model
+
+        reader = open_tokenizer(tokenizer)
+        return package_model(
+            load_model(model.folder / folder_name),
+            path,
+            name=recipe.name if name == "package" else f"{recipe.name}-teacher",
+            kind="generate",
+            tokenizer=reader.tokenizer,
+            roles=reader.roles,
+            quantize=rounding if quantized else rounding.alone(),
+            provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": model}, shop.cores),
+            prompt=recipe.task.prompt.form if recipe.answers_prompts else None,
+            schema=schema,
+            answer_calibration=calibration,
+            quantized=quantized,
+        )
+
+    return write
 
 
 def _calibrate(recipe: Recipe, package: Path, data: Outcome) -> dict[str, float] | None:

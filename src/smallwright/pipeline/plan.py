@@ -6,9 +6,9 @@ Not here: running stages; only the data is read, and the tokenizer made, in a te
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
@@ -16,17 +16,17 @@ from statistics import median
 
 import torch
 
-from smallwright.compress.quantize import plan_formats
+from smallwright.compress.quantize import count_bytes
 from smallwright.data import read_rows
 from smallwright.errors import RecipeError
 from smallwright.model import preset, read_spec
+from smallwright.pipeline.compress import check_compression, check_room
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.shared import prepare_rows, quantize_settings, read_training_texts
 from smallwright.pipeline.teach_endpoint import word_questions
 from smallwright.pipeline.written import word_requests
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
-from smallwright.spec.formats import FORMATS
 from smallwright.spec.tensors import list_tensors
 from smallwright.teacher.completing import Wording
 from smallwright.teacher.endpoint_settings import EndpointSettings
@@ -77,14 +77,6 @@ def count_parameters(spec: ModelSpec) -> int:
     return sum(prod(tensor.shape) for tensor in list_tensors(spec))
 
 
-def count_package_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
-    """Bytes of the weights in their block formats; the vocabulary and the keys come on top."""
-    tensors = list_tensors(spec)
-    return sum(
-        prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
-    )
-
-
 def make_plan(recipe: Recipe) -> Plan:
     """Read the data, make the tokenizer, and count.
 
@@ -106,8 +98,8 @@ def make_plan(recipe: Recipe) -> Plan:
     networks = _teacher_specs(recipe, vocabulary, labels)
     teacher = networks[0][1] if networks else None
     student = _student_spec(recipe, vocabulary, labels, teacher)
-    rounding = quantize_settings(recipe)
-    formats = plan_formats(student, rounding.format, embedding=rounding.embedding, head=rounding.head)
+    formats, most = check_compression(recipe, student), quantize_settings(recipe).size
+    check_room(recipe, student)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
     seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
@@ -117,7 +109,7 @@ def make_plan(recipe: Recipe) -> Plan:
     return Plan(
         student_parameters=count_parameters(student),
         teacher_parameters=sum(count_parameters(spec) for _, spec in networks) if networks else None,
-        package_bytes=count_package_bytes(student, formats),
+        package_bytes=min(count_bytes(student, formats), most or sys.maxsize),
         vocabulary=vocabulary,
         training_rows=training_rows,
         training_tokens=tokens,

@@ -36,6 +36,7 @@ from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
 
 if TYPE_CHECKING:
+    from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
 
 TEACHER_FOLDER, STUDENT_FOLDER, PACKAGE_FILE = "teacher", "student", "model.gguf"
@@ -152,14 +153,20 @@ def package_model(
     prompt: PromptForm | None = None,
     schema: str | None = None,
     answer_calibration: Mapping[str, float] | None = None,
+    quantized: Quantized | None = None,
 ) -> PackageInfo:
-    """Write a model as a package in the formats that the settings ask for."""
-    spec = model.spec
+    """Write a model as a package: rounded as the settings ask for, or as ``quantized`` has it (``compress_stage``)."""
+    spec = model.spec if quantized is None else quantized.spec
     return write_package(
         path,
         spec=spec,
-        tensors={key: value.detach().float().numpy() for key, value in model.state_dict().items()},
-        formats=plan_formats(spec, quantize.format, embedding=quantize.embedding, head=quantize.head),
+        tensors=quantized.tensors
+        if quantized is not None
+        else {key: value.detach().float().numpy() for key, value in model.state_dict().items()},
+        formats=quantized.formats
+        if quantized is not None
+        else plan_formats(spec, quantize.uniform, embedding=quantize.embedding, head=quantize.head),
+        rows=None if quantized is None else quantized.rows,
         tokenizer=tokenizer,
         task={"kind": kind, "head": next(iter(spec.heads)), **({} if prompt is None else {"prompt": asdict(prompt)})},
         name=name,

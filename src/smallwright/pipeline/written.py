@@ -63,7 +63,7 @@ def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
             kind="generate",
             tokenizer=reader.tokenizer,
             roles=reader.roles,
-            quantize=_gentle(quantize_settings(recipe)),
+            quantize=_gentle(quantize_settings(recipe).alone()),
             provenance=make_provenance(recipe, {"tokenizer": tokenizer, "model": teacher}, shop.cores),
             prompt=recipe.task.prompt.form,
             schema=schema,
@@ -81,7 +81,7 @@ def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
 
     settings = {
         "prompt": recipe.task.prompt.model_dump(),
-        "format": _gentle(quantize_settings(recipe)).model_dump(mode="json"),
+        "format": _gentle(quantize_settings(recipe).alone()).model_dump(mode="json"),
         "schema": schema,
         "answer_tokens": recipe.evaluate.answer_tokens,
     }

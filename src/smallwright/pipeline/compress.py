@@ -1,0 +1,278 @@
+"""The stage that codes the student's weights with the help of training texts, where the recipe asks for that.
+
+Enters: a recipe, a trained model, its training rows or lessons. Leaves: every matrix as the package will store it.
+Not here: the methods (compress/quantizing/), plain rounding, which needs no stage (package/write.py).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smallwright.compress.quantize import count_bytes, plan_formats
+from smallwright.compress.settings import QuantizeSettings
+from smallwright.data.completions import Completions
+from smallwright.data.shards import Shard
+from smallwright.errors import RecipeError
+from smallwright.package.architectures import choose_architecture
+from smallwright.package.write import PackageInfo
+from smallwright.pipeline.shared import quantize_settings
+from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.workshop import Workshop
+from smallwright.recipe import Recipe
+from smallwright.spec import ModelSpec
+from smallwright.spec.formats import SCALE_SPAN
+from smallwright.spec.package import ALIGNMENT
+
+if TYPE_CHECKING:
+    from smallwright.compress.quantizing.matrix import QuantizeOptions
+    from smallwright.compress.quantizing.model import Quantized
+    from smallwright.model import Transformer
+
+TENSORS, CARD = "quantized.safetensors", "quantized.json"
+_MOST_NAMED = 3  # matrices in the report's line
+_KEYS_BYTES = 1024  # that calibration and provenance may add to a package after its bytes were planned
+
+Texts = Sequence[NDArray[np.integer]]
+
+
+def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
+    """Refuse what the recipe's method cannot do with such a model, before anything is trained.
+
+    Args:
+        spec: the student, or what it is made from; its number of tokens does not matter.
+    Returns:
+        The formats of its tensors as far as they are known: where they are mixed, the finest.
+    Raises:
+        RecipeError: AWQ without norms that can take factors; biases where the architecture has no place for them.
+        ModelSpecError: a width that the format cannot store.
+    """
+    from smallwright.compress.quantizing.awq import check_awq
+    from smallwright.compress.quantizing.bias import with_biases
+
+    settings = quantize_settings(recipe)
+    formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+    if settings.using == "awq":
+        check_awq(spec)
+    if settings.correct_bias:
+        before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
+        if before != after:
+            raise RecipeError(
+                f"compress.0.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
+                "no place for them. Leave it out."
+            )
+    return formats
+
+
+def check_room(recipe: Recipe, spec: ModelSpec) -> None:
+    """Refuse a size for mixed formats that the coarsest weights alone exceed.
+
+    Args:
+        spec: the very student.
+    Raises:
+        RecipeError: ``compress.0.size`` is too small.
+    """
+    settings = quantize_settings(recipe)
+    least = count_bytes(spec, plan_formats(spec, "q4_0", embedding=settings.embedding, head=settings.head or "q4_0"))
+    if settings.format == "mixed" and settings.size is not None and settings.size < least:
+        raise RecipeError(
+            f"compress.0.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
+            f"take {least:,}. Give more, or use a smaller student."
+        )
+
+
+def compress_stage(
+    recipe: Recipe,
+    shop: Workshop,
+    model: Outcome,
+    folder_name: str,
+    lessons: Outcome,
+    draw_texts: Callable[[QuantizeSettings, ModelSpec], Texts],
+    write_rounded: Callable[[Path], PackageInfo],
+) -> Outcome | None:
+    """The student's matrices as they will be stored; None where the writer rounds them.
+
+    Args:
+        model: the stage that left the student, in its ``folder_name``.
+        lessons: where the texts come from.
+        draw_texts: the calibration texts as tokens, for the settings and the student's description.
+        write_rounded: writes the package with rounded weights: what is in it beside weights counts in ``size``.
+    """
+    settings = quantize_settings(recipe)
+    if not settings.calibrated:
+        return None
+
+    def run(folder: Path) -> Mapping[str, Any]:
+        from smallwright.compress.quantizing.model import quantize_model
+        from smallwright.model import load_model
+
+        student = load_model(model.folder / folder_name)
+        texts, options = draw_texts(settings, student.spec), _options(settings)
+        facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
+        with _threads(shop.cores):
+            if settings.format == "mixed":
+                formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
+            else:
+                formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+            found = quantize_model(student, formats, texts, options)
+        _save(found, folder)
+        return {**facts, **summarise(found)}
+
+    asked = {"compress": settings.model_dump(mode="json"), "threads": shop.cores}
+    return shop.run("compress", run, settings=asked, inputs={"model": model, "lessons": lessons})
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Torch's threads inside: sums in another order have other bits."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _options(settings: QuantizeSettings) -> QuantizeOptions:
+    from smallwright.compress.quantizing.matrix import QuantizeOptions
+
+    return QuantizeOptions(
+        using=settings.using,
+        span=SCALE_SPAN if settings.scales == "spans" else 0,
+        order=settings.order,
+        damping=settings.damping,
+        correct_bias=settings.correct_bias,
+    )
+
+
+def _mix(
+    settings: QuantizeSettings,
+    student: Transformer,
+    texts: Texts,
+    options: QuantizeOptions,
+    folder: Path,
+    write_rounded: Callable[[Path], PackageInfo],
+) -> tuple[dict[str, str], list[dict[str, Any]]]:
+    from smallwright.compress.quantizing.bias import with_biases
+    from smallwright.compress.quantizing.mixed import choose_formats, fixed_formats, measure_sensitivity
+
+    draft, spec = folder / "draft.gguf", student.spec
+    beside = write_rounded(draft).size_bytes - count_bytes(
+        spec, plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+    )
+    draft.unlink()
+    if settings.correct_bias:  # they are in none of the matrices
+        more = count_bytes(with_biases(spec), plan_formats(with_biases(spec), "q8_0"))
+        beside += more - count_bytes(spec, plan_formats(spec, "q8_0"))
+    fixed = fixed_formats(spec, settings.embedding, settings.head)
+    room = (settings.size or 0) - beside - ALIGNMENT * len(student.state_dict()) - _KEYS_BYTES
+    measured = measure_sensitivity(student, texts, options, fixed=tuple(fixed))
+    formats = choose_formats(spec, measured, room, fixed)
+    return formats, [{**asdict(one), "format": formats[one.name]} for one in measured]
+
+
+def summarise(found: Quantized) -> dict[str, Any]:
+    """What coding came to, for the card and the report.
+
+    ``error``, ``rounding_error``: means over matrices of the outputs' squared error by their squared size.
+    ``singular``: matrices whose inputs did not span all directions; ``most_damping``: share of the mean diagonal.
+    """
+    facts = list(found.facts.values())
+    solved = [one for one in facts if "damping" in one]
+    summary: dict[str, Any] = {
+        "formats": dict(Counter(one["format"] for one in facts)),
+        "matrices": found.facts,
+        "error": _mean([one["error"] for one in facts if "error" in one]),
+    }
+    if solved:
+        summary |= {
+            "rounding_error": _mean([one["rounding_error"] for one in solved]),
+            "singular": sum(one["rank"] < one["inputs"] for one in solved),
+            "solved": len(solved),
+            "most_damping": max(one["damping"] for one in solved),
+        }
+    return summary
+
+
+def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | None) -> str:
+    """One line for the report."""
+    if facts is None:
+        return settings.format
+    mixed = ", ".join(f"{count} {name}" for name, count in sorted(facts["formats"].items()))
+    parts = [f"{settings.format} by {settings.using} ({mixed}) on {facts['texts']} training texts"]
+    if "sensitivity" in facts:
+        costly = sorted(facts["sensitivity"], key=lambda one: -max(one["nats"].values()))[:_MOST_NAMED]
+        parts.append(
+            "most was lost in the coarsest format by "
+            + ", ".join(f"{one['name']} ({max(one['nats'].values()):.2g} nats, now {one['format']})" for one in costly)
+        )
+    if "solved" in facts:
+        parts.append(
+            f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's; Hessians damped by at most "
+            f"{facts['most_damping']:g} of their mean diagonal, {facts['singular']} of {facts['solved']} singular"
+        )
+    if settings.correct_bias:
+        parts.append("biases corrected")
+    return "; ".join(parts)
+
+
+def draw_rows(count: int, settings: QuantizeSettings) -> list[int]:
+    """Indices of the calibration texts among ``count``, in order."""
+    asked = settings.calibration
+    generator = np.random.default_rng(asked.seed)
+    return sorted(generator.choice(count, min(count, asked.texts), replace=False).tolist())
+
+
+def draw_lessons(recipe: Recipe, lessons: Outcome, settings: QuantizeSettings, spec: ModelSpec) -> Texts:
+    """Calibration texts of a generator: blocks of its training text, or prompts with their completions."""
+    context = min(recipe.student.context, spec.context)
+    if recipe.answers_prompts:
+        shard = Completions.open(lessons.folder / "train").shard
+        return [shard.document(row)[:context] for row in draw_rows(len(shard), settings)]
+    shard = Shard.open(lessons.folder / "train")
+    blocks = shard.blocks(context)
+    return [blocks[row, :-1] for row in draw_rows(len(blocks), settings)] or [shard.tokens[:context]]
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _save(found: Quantized, folder: Path) -> None:
+    from safetensors.numpy import save_file
+
+    whole = {name: tensor for name, tensor in found.tensors.items() if name not in found.rows}
+    named = {f"tensors/{name}": np.ascontiguousarray(tensor) for name, tensor in whole.items()}
+    save_file(named | {f"rows/{name}": rows for name, rows in found.rows.items()}, folder / TENSORS)
+    card = {"spec": found.spec.to_json(), "formats": found.formats}
+    (folder / CARD).write_text(json.dumps(card, sort_keys=True), encoding="utf-8")
+
+
+def open_quantized(outcome: Outcome | None) -> Quantized | None:
+    """What ``compress_stage`` left; None where there was none."""
+    if outcome is None:
+        return None
+    from safetensors.numpy import load_file
+
+    from smallwright.compress.quantize import dequantize
+    from smallwright.compress.quantizing.model import Quantized
+    from smallwright.spec.tensors import list_tensors
+
+    card = json.loads((outcome.folder / CARD).read_text(encoding="utf-8"))
+    spec, held = ModelSpec.from_json(card["spec"]), load_file(outcome.folder / TENSORS)
+    rows = {name.removeprefix("rows/"): held[name] for name in held if name.startswith("rows/")}
+    tensors = {name.removeprefix("tensors/"): held[name] for name in held if name.startswith("tensors/")}
+    for tensor in list_tensors(spec):
+        if tensor.name in rows:
+            tensors[tensor.name] = dequantize(rows[tensor.name], card["formats"][tensor.name], tensor.shape[-1])
+    return Quantized(spec, tensors, card["formats"], rows, outcome.facts["matrices"])

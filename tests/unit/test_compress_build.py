@@ -1,0 +1,174 @@
+"""Whole builds whose weights are coded with calibration texts: the file, its confidence, the report, the refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+from tests.unit.test_ensemble_build import LEARN, make_recipe
+from tests.unit.test_package import decoder, encoder
+
+from smallwright.errors import RecipeError
+from smallwright.evaluate.report.html import to_html
+from smallwright.pipeline import build, make_plan
+from smallwright.pipeline.compress import check_compression, draw_rows
+from smallwright.pipeline.rows import label_numbers, read_labels, read_split
+from smallwright.pipeline.stage import CARD, Outcome
+from smallwright.recipe import Recipe
+from smallwright.run import load
+from smallwright.train.calibrate import fit_temperature
+
+CALIBRATION = {"texts": 12}
+
+
+def make_lamps(folder: Path, **step: Any) -> Recipe:
+    step = {"method": "quantize", "calibration": CALIBRATION, **step}
+    recipe = make_recipe(folder, {}, compress=[step])
+    document = {**recipe.model_dump(mode="json", by_alias=True), "teacher": None}
+    document["distill"]["objectives"] = ["cross_entropy"]
+    document["evaluate"]["baseline"] = False
+    return Recipe.from_mapping(document, root=folder)
+
+
+def read_card(folder: Path, stage: str) -> dict[str, Any]:
+    (path,) = (folder / "stages").glob(f"{stage}-*/{CARD}")
+    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return card
+
+
+def test_a_classifier_by_gptq_with_biases(tmp_path: Path) -> None:
+    recipe = make_lamps(tmp_path, format="q4_0", using="gptq", correct_bias=True)
+    made = build(recipe, out=tmp_path, quiet=True)
+    home = tmp_path / "lamps"
+    facts = read_card(home, "compress")["facts"]
+    assert (facts["texts"], facts["formats"]) == (12, {"q4_0": 15, "q8_0": 1})
+    assert facts["error"] < facts["rounding_error"] and facts["solved"] == 15
+    (step,) = (step for step in made.report.compression if step.name == "quantize")
+    assert "q4_0 by gptq (15 q4_0, 1 q8_0) on 12 training texts" in step.detail
+    assert f"{facts['singular']} of 15 singular" in step.detail and "biases corrected" in step.detail
+    assert "Hessians damped by at most 0.01" in to_html(made.report)
+    names = {tensor.name for tensor in gguf.GGUFReader(made.package).tensors}
+    assert "blk.0.attn_q.bias" in names and "blk.1.ffn_down.bias" in names
+    assert build(recipe, out=tmp_path, quiet=True).package.read_bytes() == made.package.read_bytes()
+
+
+def test_confidence_is_fitted_to_the_answers_of_the_coded_weights(tmp_path: Path) -> None:
+    """On the validation rows, from the very file that ships; with other weights it would be another temperature."""
+    found = {}
+    for format, using in (("f32", "round"), ("q4_0", "gptq")):
+        folder = tmp_path / using
+        folder.mkdir()
+        made = build(make_lamps(folder, format=format, using=using), out=folder, quiet=True)
+        (stage,) = (folder / "lamps" / "stages").glob("data-*")
+        data = Outcome("", stage, {}, {}, ran=False)
+        rows = read_split(data, "validation")
+        with load(made.package, threads=1) as package:
+            logits = package.classify_logits([row.text for row in rows])
+            fitted = fit_temperature(logits, label_numbers(rows, read_labels(data)))
+            assert package.temperature == pytest.approx(fitted, rel=1e-6)
+        found[using] = logits
+    assert np.abs(found["round"] - found["gptq"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("size", [95_000, 115_000])
+def test_mixed_formats_keep_to_their_bytes(tmp_path: Path, size: int) -> None:
+    recipe = make_lamps(tmp_path, format="mixed", size=f"{size}B", using="gptq")
+    assert make_plan(recipe).package_bytes <= size
+    made = build(recipe, out=tmp_path, quiet=True)
+    facts = read_card(tmp_path / "lamps", "compress")["facts"]
+    assert size - 12_000 < made.package.stat().st_size <= size
+    assert len(facts["formats"]) > 1
+    assert {one["format"] for one in facts["sensitivity"]} == set(facts["formats"])
+    assert made.report.package.format == "mixed"
+    (step,) = (step for step in made.report.compression if step.name == "quantize")
+    worst = max(facts["sensitivity"], key=lambda one: one["nats"]["q4_0"])
+    assert f"most was lost in the coarsest format by {worst['name']} ({worst['nats']['q4_0']:.2g} nats" in step.detail
+
+
+def test_a_size_alone_is_a_step(tmp_path: Path) -> None:
+    recipe = make_lamps(tmp_path)
+    document = {**recipe.model_dump(mode="json", by_alias=True), "compress": [{"to": "95000B"}]}
+    (step,) = Recipe.from_mapping(document, root=tmp_path).compress
+    assert (step.format, step.size, step.using) == ("mixed", 95_000, "gptq")
+    with pytest.raises(RecipeError, match=r"compress\.to chooses the formats itself"):
+        make_lamps(tmp_path, to="4MB", format="q4_0")
+
+
+def test_a_size_that_no_format_fits_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got room for"
+    ):
+        build(make_lamps(tmp_path, format="mixed", size="75000B"), out=tmp_path, quiet=True)
+    with pytest.raises(
+        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got 40,000"
+    ):
+        make_plan(make_lamps(tmp_path, format="mixed", size="40000B"))
+
+
+def make_generator(folder: Path, step: dict[str, Any], **changes: Any) -> Recipe:
+    texts = [f"the {thing} is {how} and the {thing} stays {how}. " * 3 for thing in "abcdefgh" for how in ("on", "off")]
+    (folder / "texts.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts), encoding="utf-8")
+    document = {
+        "name": "words",
+        "task": {"kind": "generate"},
+        "data": {"train": "texts.jsonl", "validation_fraction": 0.2, "test_fraction": 0.2},
+        "tokenizer": {"kind": "train", "vocabulary": 300},
+        "student": {"from": "scratch", "preset": "pico", "context": 32},
+        "distill": {**LEARN, "objectives": ["cross_entropy"]},
+        "compress": [{"method": "quantize", "calibration": CALIBRATION, **step}],
+        "evaluate": {"baseline": False, "samples": 0, "latency_rounds": 1, "cold_starts": 1},
+        "threads": 1,
+    }
+    return Recipe.from_mapping({**document, **changes}, root=folder)
+
+
+@pytest.mark.parametrize("using", ["gptq", "awq"])
+def test_a_generator_and_its_teacher_which_is_rounded(tmp_path: Path, using: str) -> None:
+    teacher = {"from": "scratch", "preset": "pico", "finetune": {"epochs": 1}}
+    distill = {**LEARN, "objectives": ["soft_targets"]}
+    recipe = make_generator(tmp_path, {"format": "q4_0", "using": using}, teacher=teacher, distill=distill)
+    made = build(recipe, out=tmp_path, quiet=True)
+    matrices = read_card(tmp_path / "words", "compress")["facts"]["matrices"]
+    assert ("damping" in matrices["embedding.tokens.weight"]) == (using == "gptq")
+    assert ("awq_exponent" in matrices["layers.1.feedforward.down.weight"]) == (using == "awq")
+    assert made.report.language is not None
+    assert read_card(tmp_path / "words", "teacher-package")["facts"]["weights"] == "q4_0"
+
+
+def test_texts_are_drawn_from_training_rows_by_seed(tmp_path: Path) -> None:
+    def drawn(**calibration: int) -> list[int]:
+        return draw_rows(1000, make_lamps(tmp_path, using="gptq", calibration=calibration).compress[0])
+
+    assert len(set(drawn(texts=40))) == 40 and drawn(texts=40) == sorted(drawn(texts=40))
+    assert drawn(texts=40) == drawn(texts=40, seed=0) != drawn(texts=40, seed=1)
+    assert drawn(texts=5000) == list(range(1000))
+
+
+@pytest.mark.parametrize(
+    ("step", "law"),
+    [
+        ({"format": "mixed"}, "compress.size and format: mixed need each other"),
+        ({"format": "q4_0", "size": "4MB"}, "compress.size and format: mixed need each other"),
+        ({"format": "f16", "using": "gptq"}, "using: gptq chooses codes, which f16 has none of"),
+        ({"using": "magic"}, "'round', 'gptq' or 'awq'"),
+    ],
+)
+def test_steps_that_contradict_themselves(tmp_path: Path, step: dict[str, Any], law: str) -> None:
+    with pytest.raises(RecipeError, match=law):
+        make_lamps(tmp_path, **step)
+
+
+def test_methods_refuse_models_before_anything_is_trained(tmp_path: Path) -> None:
+    awq = make_lamps(tmp_path, format="q4_0", using="awq")
+    check_compression(awq, decoder())
+    with pytest.raises(RecipeError, match=r"compress\.0\.using: awq .* norms stand after the residual sums"):
+        check_compression(awq, encoder())
+    biased = make_lamps(tmp_path, correct_bias=True)
+    check_compression(biased, decoder())
+    check_compression(biased, encoder())
+    with pytest.raises(RecipeError, match=r"correct_bias .* Got the architecture qwen3, which has no place for them"):
+        check_compression(biased, decoder(mixer={"qk_norm": True}))
