@@ -36,7 +36,6 @@ Rows = list[dict[str, Any]]
 def run(workload: Workload, folder: Path, segments: Segments, steps: int) -> None:
     """Check, then train so many steps."""
     model, rows, collate = (_encoder if workload is ENCODER else _decoder)(workload, folder)
-    _begin(segments, model, collate(rows[: workload.batch_size]))
 
     def counted(batch: Rows) -> dict[str, torch.Tensor]:
         made = collate(batch)
@@ -64,7 +63,9 @@ def run(workload: Workload, folder: Path, segments: Segments, steps: int) -> Non
             dataloader_pin_memory=False,
             seed=0,
         )
-        Trainer(model, arguments, train_dataset=rows, data_collator=counted, callbacks=[_Turns(segments)]).train()
+        trainer = Trainer(model, arguments, train_dataset=rows, data_collator=counted, callbacks=[_Turns(segments)])
+        _begin(segments, trainer, collate(rows[: workload.batch_size]))
+        trainer.train()
 
 
 class _Turns(TrainerCallback):
@@ -77,13 +78,15 @@ class _Turns(TrainerCallback):
 
 
 @torch.no_grad()
-def _begin(segments: Segments, model: PreTrainedModel, batch: dict[str, torch.Tensor]) -> None:
+def _begin(segments: Segments, trainer: Trainer, batch: dict[str, torch.Tensor]) -> None:
+    model = trainer.model
     model.eval()
     exact = float(model(**batch).loss)
     with torch.autocast("cpu", torch.bfloat16):
         rounded = float(model(**batch).loss)
-    parameters = sum(weight.numel() for weight in model.parameters())
-    segments.begin({"loss_float32": exact, "loss_bfloat16": rounded, "parameters": parameters})
+    for _ in trainer.get_train_dataloader():
+        pass
+    segments.begin({"loss_float32": exact, "loss_bfloat16": rounded, "epoch_tokens": segments.real})
 
 
 def _encoder(

@@ -27,16 +27,18 @@ def run(workload: Workload, folder: Path, segments: Segments, steps: int) -> Non
         rows = json.loads((folder / ROWS).read_text(encoding="utf-8"))
         model = load_hf(folder / MODEL, labels=rows["labels"])
         tokens = [np.array(sequence, dtype=np.int32) for sequence in rows["tokens"]]
-        segments_begin(segments, model, first_encoder_batch(tokens, rows["classes"], workload.batch_size))
         with UsedTokens(model, tokens) as used:
             renumbered = [used.renumber(sequence) for sequence in tokens]
+            loss = first_encoder_batch(renumbered, rows["classes"], workload.batch_size)
             task = ClassificationTask(renumbered, np.array(rows["classes"]), batch_size=workload.batch_size)
+            begin(segments, model, task, loss)
             _train(workload, model, task, segments, steps)
         return
     model = load_hf(folder / MODEL)
     shard = Shard.open(folder / SHARD)
-    segments_begin(segments, model, first_decoder_batch(shard, workload.batch_size))
-    _train(workload, model, LanguageModelTask(shard, context=CONTEXT, batch_size=workload.batch_size), segments, steps)
+    task = LanguageModelTask(shard, context=CONTEXT, batch_size=workload.batch_size)
+    begin(segments, model, task, first_decoder_batch(shard, workload.batch_size))
+    _train(workload, model, task, segments, steps)
 
 
 Loss = Callable[[Transformer], torch.Tensor]
@@ -63,14 +65,15 @@ def first_decoder_batch(shard: Shard, batch_size: int) -> Loss:
 
 
 @torch.no_grad()
-def segments_begin(segments: Segments, model: Transformer, loss: Loss) -> None:
-    """Say the first batch's loss without dropout, in float32 and under autocast."""
+def begin(segments: Segments, model: Transformer, task: TrainingTask, loss: Loss) -> None:
+    """Say the first batch's loss without dropout, in float32 and under autocast, and the real tokens of an epoch."""
     model.eval()
     exact = float(loss(model))
     with torch.autocast("cpu", torch.bfloat16):
         rounded = float(loss(model))
-    parameters = sum(weight.numel() for weight in model.parameters())
-    segments.begin({"loss_float32": exact, "loss_bfloat16": rounded, "parameters": parameters})
+    device = torch.device("cpu")
+    tokens = sum(int(task.load(0, index, device).lengths.sum()) for index in range(task.count_batches(0)))
+    segments.begin({"loss_float32": exact, "loss_bfloat16": rounded, "epoch_tokens": tokens})
 
 
 def _train(workload: Workload, model: Transformer, task: TrainingTask, segments: Segments, steps: int) -> None:

@@ -74,9 +74,9 @@ def rotation(width: int, base: float, start: int, length: int, device: torch.dev
 
 
 def rotate(x: Tensor, turn: Rotation) -> Tensor:
-    """Turn every pair (i, i + width / 2) of (B, H, T, width) by its angle, in float32."""
+    """Turn every pair (i, i + width / 2) of (B, H, T, width) by its angle: float32 where ``x`` has fewer bits."""
     cosine, sine = turn
-    return _Turn.apply(x.float(), cosine, sine)
+    return _Turn.apply(x.to(torch.promote_types(x.dtype, cosine.dtype)), cosine, sine)
 
 
 class _Turn(torch.autograd.Function):

@@ -14,8 +14,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Numbers of mallopt(3), and the values that glibc begins with; setting one also ends its own adjusting of the threshold,
-# so what is put back is the most that it would have come to.
+# Numbers of mallopt(3). glibc adjusts its thresholds by itself until one is set: what is put back is the most that they
+# would have come to.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _USUAL = {_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20}
 _KEEP = {_MMAP_MAX: 0, _TRIM_THRESHOLD: 2**31 - 1}
