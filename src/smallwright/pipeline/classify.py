@@ -44,6 +44,7 @@ from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.tokenizer.encode import encode_texts
+from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
@@ -139,7 +140,7 @@ def _student_stage(
         inputs |= {"answers": answers, "teacher": teacher}
     if transfer is not None:
         inputs["transfer"] = transfer
-    return shop.run("student", run, settings=settings, inputs=inputs)
+    return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
 
 
 def _sample(recipe: Recipe, data: Outcome, tokenizer: Tokenizer, teacher: Transformer | None) -> list[Any]:

@@ -40,6 +40,7 @@ from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.pipeline.written import written_stage
 from smallwright.recipe import Recipe
+from smallwright.train.options import LOOP_VERSION
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: 
     inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": lessons}
     if given is not None:
         inputs["checkpoint"] = hash_folder(given)
-    return shop.run("teacher", run, settings=how, inputs=inputs)
+    return shop.run("teacher", run, settings=how, inputs=inputs, version=LOOP_VERSION)
 
 
 def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Outcome) -> Outcome:
@@ -201,7 +202,7 @@ def _student_stage(
         inputs["teacher"] = teacher
     if answers is not None:
         inputs["answers"] = answers
-    return shop.run("student", run, settings=settings, inputs=inputs)
+    return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
 
 
 def _train(

@@ -23,8 +23,8 @@ from smallwright.train.predict import group_by_length, pad
 from smallwright.train.tasks import Batch, Forward, check_rows, hash_arrays, load_answers
 
 _TOKENS_AT_ONCE = 8192
-# Targets of a batch are of any number, and a CPU makes a kernel for every number of rows that it has not met (1.4 ms and
-# 0.7 MB each, for a product and its two gradients): the head is asked for a few rows more, which no loss reads.
+# A batch has any number of targets, and in bfloat16 a CPU makes a kernel for each number of rows that it has not met:
+# 1.4 ms and 0.7 MB for a product, and two more for its gradients. So the head answers a few rows that no loss reads.
 _ROWS_AT_ONCE = 64
 
 
