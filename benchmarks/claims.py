@@ -37,12 +37,17 @@ class Claims:
     question: str
     rows: list[dict[str, Any]] = field(default_factory=list)
     numbers: dict[str, Any] = field(default_factory=dict)
+    not_measured: dict[str, str] = field(default_factory=dict)
     _began: tuple[int, int] | None = field(default_factory=read_stolen, init=False)
 
     def check(self, claim: str, measured: Any, comparison: str, limit: Any) -> None:
         """Hold one measurement against its limit; a missing measurement fails."""
         ok = measured is not None and bool(_COMPARISONS[comparison](measured, limit))
         self.rows.append({"claim": claim, "measured": measured, "comparison": comparison, "limit": limit, "ok": ok})
+
+    def leave_out(self, claim: str, reason: str) -> None:
+        """Say that this machine cannot measure a claim: it is printed, and counts neither as held nor as failed."""
+        self.not_measured[claim] = reason
 
     def record(self, report: Report) -> None:
         """Keep what the report measured: every neighbour, and the cost of the build."""
@@ -61,6 +66,8 @@ class Claims:
         for row in self.rows:
             mark = "ok  " if row["ok"] else "FAIL"
             print(f"  {mark} {row['claim']}: {row['measured']} {row['comparison']} {row['limit']}")
+        for claim, reason in self.not_measured.items():
+            print(f"  --   {claim}: not measured: {reason}")
         began, ended = self._began, read_stolen()
         stolen = (ended[0] - began[0]) / max(1, ended[1] - began[1]) if began and ended else None
         print(f"  share of processor time that the host gave to others meanwhile: {stolen}")
@@ -70,6 +77,7 @@ class Claims:
             "machine": asdict(describe_machine()),
             "stolen_share": stolen,
             "claims": self.rows,
+            "not_measured": self.not_measured,
             "numbers": self.numbers,
             "ok": bool(self.rows) and all(row["ok"] for row in self.rows),
         }

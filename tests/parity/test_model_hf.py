@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from smallwright.model import Transformer, load_hf, load_model, save_hf, save_model
+from smallwright.model.dropout import Dropout
 from smallwright.spec import ModelSpec
 from smallwright.spec.tensors import list_tensors
 
@@ -265,8 +266,9 @@ def test_old_layer_norm_names_are_read(tmp_path: Path) -> None:
     assert_same_model(load_hf(tmp_path / "old"), load_hf(tmp_path / "new"))
 
 
-def test_dropout_stands_where_bert_has_it(tmp_path: Path) -> None:
-    """Same seed, same order of draws: in training mode both drop the same values."""
+def test_dropout_stands_where_bert_has_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Same seed, torch's own masks, same order of draws: in training mode both drop the same values."""
+    monkeypatch.setattr(Dropout, "forward", torch.nn.Dropout.forward)
     theirs = make_classifier(
         "Bert",
         {**ENCODER, "hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.3, "attn_implementation": "sdpa"},

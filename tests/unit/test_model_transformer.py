@@ -11,6 +11,7 @@ import torch
 from smallwright.compress.depth import choose_layers, keep_layers
 from smallwright.errors import ModelSpecError
 from smallwright.model import CLASSIFIER, LANGUAGE_MODEL, Transformer, preset, seeded
+from smallwright.model.attention import rotate, rotation
 from smallwright.model.norm import RootMeanSquareNorm
 from smallwright.model.presets import DECODERS, ENCODERS
 from smallwright.spec import (
@@ -295,3 +296,32 @@ def test_rms_norm_has_the_values_and_the_gradient_of_torch() -> None:
     zeros = torch.zeros(1, 8, requires_grad=True)
     RootMeanSquareNorm.apply(zeros, torch.ones(8), 1e-5).sum().backward()
     assert torch.isfinite(zeros.grad).all()
+
+
+def test_pairs_turn_as_complex_numbers_do() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 5, 8, generator=generator, dtype=torch.float64, requires_grad=True)
+    turn = rotation(8, 100.0, 4, 5, torch.device("cpu"))
+    exact = tuple(part.double() for part in turn)
+    angles = torch.outer(torch.arange(4.0, 9.0).double(), 100.0 ** (-torch.arange(0, 8, 2).double() / 8))
+    turned = torch.complex(x[..., :4], x[..., 4:]) * torch.polar(torch.ones_like(angles), angles)
+    expected = torch.cat((turned.real, turned.imag), dim=-1)
+    torch.testing.assert_close(rotate(x, exact), expected, rtol=0, atol=1e-6)
+    assert torch.autograd.gradcheck(lambda x: rotate(x, exact), (x,))
+    # As attention gives them: a view with tokens and heads exchanged, in bfloat16.
+    view = x.detach().transpose(1, 2).contiguous().transpose(1, 2).bfloat16()
+    assert rotate(view, turn).dtype == torch.float32
+    torch.testing.assert_close(rotate(view, turn), rotate(view.double(), exact).float(), rtol=0, atol=1e-5)
+
+
+def test_gradients_under_autocast_stay_close_to_those_of_float32() -> None:
+    """One cast of the hidden states serves several products: their gradients meet in bfloat16."""
+    model, tokens, lengths = make_model("encoder-rotary"), make_tokens(), torch.tensor([20, 5, 13])
+    found = []
+    for enabled in (False, True):
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            logits = model.classify(tokens, lengths)
+        torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2])).backward()
+        found.append(torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None]))
+    assert 0 < (found[1] - found[0]).norm() / found[0].norm() < 0.03

@@ -7,12 +7,13 @@ Not here: norm placement and the residual sum (block.py).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smallwright.model.norm import Norm
+from smallwright.model.norm import Norm, cast_once
 from smallwright.spec import AttentionSpec, NormSpec
 
 Rotation = tuple[Tensor, Tensor]
@@ -73,10 +74,36 @@ def rotation(width: int, base: float, start: int, length: int, device: torch.dev
 
 
 def rotate(x: Tensor, turn: Rotation) -> Tensor:
-    """Turn every pair (i, i + width / 2) of (B, H, T, width) by its angle."""
+    """Turn every pair (i, i + width / 2) of (B, H, T, width) by its angle: float32 where ``x`` has fewer bits."""
     cosine, sine = turn
-    first, second = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat((-second, first), dim=-1) * sine
+    return _Turn.apply(x.to(torch.promote_types(x.dtype, cosine.dtype)), cosine, sine)
+
+
+class _Turn(torch.autograd.Function):
+    """One pass over memory where products, halves and their concatenation would be five; back is the angle's minus."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+        """(B, H, T, width), and two of (T, width)."""
+        ctx.save_for_backward(cosine, sine)
+        return _turn(x, cosine, sine)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """Gradients of x and (none) the angle."""
+        cosine, sine = ctx.saved_tensors
+        return _turn(gradient, cosine, -sine), None, None
+
+
+def _turn(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    half = x.shape[-1] // 2
+    cosine, sine = cosine[:, :half], sine[:, :half]  # both halves of a row are equal
+    first, second = x[..., :half], x[..., half:]
+    turned = torch.empty_like(x)
+    torch.mul(first, cosine, out=turned[..., :half]).addcmul_(second, sine, value=-1)
+    torch.mul(second, cosine, out=turned[..., half:]).addcmul_(first, sine)
+    return turned
 
 
 class Attention(nn.Module):
@@ -102,6 +129,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, layout: Layout, state: KeyValues | None = None) -> Tensor:
         """Mix (B, T, D) over tokens; with a ``state``, over the tokens seen before, too, and remember these."""
         batch, length, _ = x.shape
+        x = cast_once(x)
         q = self.q(x).view(batch, length, self.heads, self.head_width).transpose(1, 2)
         k = self.k(x).view(batch, length, self.key_value_heads, self.head_width).transpose(1, 2)
         v = self.v(x).view(batch, length, self.key_value_heads, self.head_width).transpose(1, 2)

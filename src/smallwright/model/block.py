@@ -9,6 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from smallwright.model.attention import Attention, KeyValues, Layout
+from smallwright.model.dropout import Dropout
 from smallwright.model.feedforward import FeedForward
 from smallwright.spec import LayerSpec, NormSpec
 
@@ -24,7 +25,7 @@ class Layer(nn.Module):
         self.pre = norm.placement == "pre"
         self.mixer = Attention(width, spec.mixer, norm, dropout)
         self.feedforward = FeedForward(width, spec.feedforward, norm)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, layout: Layout, state: KeyValues | None = None) -> Tensor:
         """Run the layer on (B, T, D)."""

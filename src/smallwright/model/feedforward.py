@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from smallwright.model.norm import Norm
+from smallwright.model.norm import Norm, cast_once
 from smallwright.spec import FeedForwardSpec, NormSpec
 
 
@@ -44,6 +44,7 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (..., D) channel-wise."""
+        x = cast_once(x)
         if self.gate is None:
             return self.down(self.activation(self.up(x)))
         return self.down(self.activation(self.gate(x)) * self.up(x))

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from smallwright.model.dropout import Dropout
 from smallwright.spec import HeadSpec
 
 CLASSIFIER = "classifier"  # the names that our own presets and loaders give to heads
@@ -37,7 +38,7 @@ class ClassifierHead(nn.Module):
         self.pooling = spec.pooling
         self.pooler = nn.Linear(width, width) if spec.pooler else None
         self.output = nn.Linear(width, len(spec.labels), bias=spec.output_bias)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(self, hidden: Tensor, lengths: Tensor, norm: nn.Module | None = None) -> Tensor:
         """Logits (B, C) float32 of hidden states (B, T, D), of which row b has ``lengths[b]`` real tokens.

@@ -38,6 +38,15 @@ class Norm(nn.Module):
         return RootMeanSquareNorm.apply(x, self.weight, self.epsilon)
 
 
+def cast_once(x: Tensor) -> Tensor:
+    """Hidden states (..., D) in the type that autocast gives to matrix products; outside autocast, as they are.
+
+    Several products read the same states: autocast itself would cast them, and their gradients, once for each.
+    """
+    kind = x.device.type
+    return x.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else x
+
+
 class RootMeanSquareNorm(torch.autograd.Function):
     """weight * x / sqrt(mean(x²) + epsilon) with its gradient written out.
 
@@ -61,6 +70,6 @@ class RootMeanSquareNorm(torch.autograd.Function):
         unit, scale, weight = ctx.saved_tensors
         along = gradient * unit
         weight_gradient = along.flatten(0, -2).sum(0)
-        radial = (along * weight).mean(-1, keepdim=True)  # the part of the gradient that the norm takes away
-        x_gradient = torch.addcmul(gradient * weight, unit, radial, value=-1).mul_(scale)
+        radial = (along @ weight).div_(-unit.shape[-1])  # minus the part of the gradient that the norm takes away
+        x_gradient = (gradient * weight).addcmul_(unit, radial[..., None]).mul_(scale)
         return x_gradient, weight_gradient, None

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from smallwright.errors import ModelSpecError
 from smallwright.model.attention import KeyValues, Layout, rotation
 from smallwright.model.block import Layer
+from smallwright.model.dropout import Dropout
 from smallwright.model.embedding import Embedding
 from smallwright.model.heads import ClassifierHead, LanguageModelHead
 from smallwright.model.norm import Norm
@@ -58,7 +59,7 @@ class Transformer(nn.Module):
             self.layers = nn.ModuleList(Layer(spec.width, layer, spec.norm, dropout) for layer in spec.layers)
             self.norm = Norm(spec.width, spec.norm) if spec.norm.placement == "pre" else None
             self.heads = nn.ModuleDict({name: self._build_head(name, dropout) for name in spec.heads})
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.to_empty(device="cpu")
         if initialize:
             self.initialize()

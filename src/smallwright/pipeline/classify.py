@@ -51,6 +51,7 @@ from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.tokenizer.encode import encode_texts
+from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
     from smallwright.compress.quantizing.model import Quantized
@@ -152,7 +153,7 @@ def _student_stage(
         inputs |= {"answers": answers, "teacher": teacher}
     if transfer is not None:
         inputs["transfer"] = transfer
-    return shop.run("student", run, settings=settings, inputs=inputs)
+    return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
 
 
 def _sample(recipe: Recipe, data: Outcome, tokenizer: Tokenizer, teacher: Transformer | None) -> list[Any]:

@@ -52,6 +52,7 @@ from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.package_settings import PackageSettings
+from smallwright.train.options import LOOP_VERSION
 from smallwright.train.settings import TrainSettings
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: 
     inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": lessons}
     if given is not None:
         inputs["checkpoint"] = hash_folder(given)
-    return shop.run("teacher", run, settings=how, inputs=inputs)
+    return shop.run("teacher", run, settings=how, inputs=inputs, version=LOOP_VERSION)
 
 
 def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Outcome) -> Outcome:
@@ -222,7 +223,7 @@ def _student_stage(
         inputs["teacher"] = teacher
     if answers is not None:
         inputs["answers"] = answers
-    return shop.run("student", run, settings=settings, inputs=inputs)
+    return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
 
 
 def _train(

@@ -30,6 +30,7 @@ from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.settings import NetworkSettings
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_roles, load_tokenizer
+from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
@@ -108,7 +109,7 @@ def _network_stage(
 
     dumped = settings.model_dump(mode="json", exclude={"path", "ensemble", "weight"})
     how = {"teacher": dumped, "seed": seed, "threads": shop.cores, "context": recipe.student.context}
-    return shop.run(name, run, settings=how, inputs=inputs)
+    return shop.run(name, run, settings=how, inputs=inputs, version=LOOP_VERSION)
 
 
 def transfer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:

@@ -33,6 +33,7 @@ from smallwright.train.checkpoint import (
     write_tensors,
     write_text,
 )
+from smallwright.train.memory import kept_memory
 from smallwright.train.objectives import Objective
 from smallwright.train.optimizer import clip_gradients, make_optimizers
 from smallwright.train.options import LoopOptions, check_options
@@ -113,7 +114,7 @@ def train(
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(), kept_memory():
             return _Run(model, task, objective, out, options, name, quiet).finish()
     finally:
         torch.set_num_threads(threads_before)

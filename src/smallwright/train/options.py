@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from smallwright.errors import RecipeError
 
+LOOP_VERSION = 2
+"""Raised when the loop comes to other bytes for the same arguments: the version of every stage that trains."""
 OPTIMIZERS = ("adamw", "muon")
 
 

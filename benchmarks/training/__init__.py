@@ -1,0 +1,1 @@
+"""The parts of benchmarks/training_throughput.py, one question each."""
