@@ -109,8 +109,9 @@ def _invert(hessian: Doubles, damping: float) -> tuple[Doubles, Damped]:
         try:
             # The inverse's factor without the inverse: with the order of inputs turned round, H = L L^T gives it as
             # L^-1 turned round again.
-            lower = np.linalg.cholesky((hessian + used * mean * np.eye(size))[::-1, ::-1])
-            upper = np.linalg.solve(lower, np.eye(size))[::-1, ::-1]
+            turned = hessian[::-1, ::-1].copy()
+            np.fill_diagonal(turned, np.diag(turned) + used * mean)
+            upper = np.linalg.solve(np.linalg.cholesky(turned), np.eye(size))[::-1, ::-1]
         except np.linalg.LinAlgError:
             used *= 10
             continue

@@ -17,7 +17,7 @@ from smallwright.compress.quantizing.calibration import Moments
 from smallwright.compress.quantizing.gptq import Solver, output_error
 from smallwright.compress.quantizing.grid import GRIDS, Grid
 
-_ROWS_AT_ONCE = 2048  # of a table with many: memory stays that of some rows
+_ROWS_AT_ONCE = 1024  # of a table with many: memory stays that of some rows
 
 
 @dataclass(frozen=True)

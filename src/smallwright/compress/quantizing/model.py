@@ -21,7 +21,7 @@ from torch import nn
 from smallwright.compress.quantizing.awq import check_awq, scale_inputs
 from smallwright.compress.quantizing.bias import add_biases, keep_mean_output
 from smallwright.compress.quantizing.calibration import Moments, Stream
-from smallwright.compress.quantizing.matrix import QuantizeOptions, Stored, store
+from smallwright.compress.quantizing.matrix import QuantizeOptions, store
 from smallwright.model.block import Layer
 from smallwright.model.transformer import Transformer
 from smallwright.spec import ModelSpec
@@ -89,7 +89,8 @@ class _Run:
     def __init__(self, model: Transformer, formats: dict[str, str], texts: Texts, options: QuantizeOptions) -> None:
         self.model, self.texts, self.options = model, texts, options
         self.formats = {name: formats.get(name, "f32") for name in model.state_dict()}
-        self.stored: dict[str, Stored] = {}
+        self.rows: dict[str, NDArray[np.uint8]] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
 
     def finish(self) -> Quantized:
         self._code_tables()
@@ -107,8 +108,8 @@ class _Run:
             spec=self.model.spec,
             tensors={name: tensor.detach().numpy() for name, tensor in self.model.state_dict().items()},
             formats=self.formats,
-            rows={name: found.rows for name, found in self.stored.items()},
-            facts={name: found.facts for name, found in self.stored.items()},
+            rows=self.rows,
+            facts=self.facts,
         )
 
     def _code_tables(self) -> None:
@@ -137,7 +138,7 @@ class _Run:
             for name in group:
                 self._code(f"{place}.{name}", layer.get_submodule(name), moments)
                 if name in exponents:
-                    self.stored[f"{place}.{name}.weight"].facts["awq_exponent"] = exponents[name]
+                    self.facts[f"{place}.{name}.weight"]["awq_exponent"] = exponents[name]
 
     def _code(
         self,
@@ -152,4 +153,4 @@ class _Run:
         if self.options.correct_bias and biased and moments is not None:
             keep_mean_output(module, found.weights, moments)
         module.weight.copy_(torch.from_numpy(found.weights))
-        self.stored[name] = found
+        self.rows[name], self.facts[name] = found.rows, found.facts
