@@ -79,7 +79,8 @@ void try_product(const sw::Kernels& kernels, sw::Type type, size_t n, size_t col
     const auto multiply = [&] {
         for (const sw::PackedMatrix* matrix : {&packed, &in_place})
             for (const bool add : {false, true})
-                matrix->multiply(kernels, in, (int)n, sw::Output{y.as<float>(), rows, bias.as<float>(), add}, 0, matrix->panels());
+                for (const int read_end : {0, matrix->panels()})
+                    matrix->multiply(kernels, in, (int)n, sw::Output{y.as<float>(), rows, bias.as<float>(), add}, 0, matrix->panels(), read_end);
     };
     multiply();
     if (packed.quantized() && kernels.rounded_products) {
