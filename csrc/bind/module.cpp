@@ -203,8 +203,10 @@ NB_MODULE(_engine, m) {
             out["passes"] = c.passes;
             out["kv_bytes"] = c.kv_bytes;
             out["pair_rows"] = c.pair_rows;
+            out["product_ns"] = c.product_ns;
             return out;
-        });
+        })
+        .def("time_products", [](Session& self, bool on) { Busy busy(self); self.session->time_products(on); }, nb::arg("on"));
     bind_generator(m);
     nb::module_ kernels = m.def_submodule("_kernels", "Every kernel by instruction set, for tests.");
     bind_kernels(kernels);

@@ -12,6 +12,7 @@ namespace sw {
 
 struct Counters {
     uint64_t weight_bytes_read = 0, tokens = 0, head_rows = 0, passes = 0, kv_bytes = 0, pair_rows = 0;
+    uint64_t product_ns = 0;   // of operations that multiply weights, where a session times them
 };
 
 class State;

@@ -2,6 +2,7 @@
 #include "engine/session.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 
 #include "engine/operations.h"
@@ -167,16 +168,22 @@ void Session::run() {
     std::optional<Threads::Pass> awake;
     if (pass_.rows * model_.plan().weights > kWorthThreads) awake.emplace(pass_.threads);
     for (const Operation& op : model_.plan().operations) {
-        if (op.kind == Operation::Kind::store || op.kind == Operation::Kind::mix) {
-            Mixer& mixer = *mixers_[(size_t)model_.spec().layers[(size_t)op.layer].mixer];
-            if (op.kind == Operation::Kind::store) mixer.store(op, pass_);
-            else mixer.mix(op, pass_);
-            continue;
-        }
-        run_operation(op, pass_);
+        run(op);
         // Nobody asked for logits: the state is complete once the last layer's keys are stored.
         if (op.kind == Operation::Kind::select && pass_.rows == 0) return;
     }
+}
+
+void Session::run(const Operation& op) {
+    using Kind = Operation::Kind;
+    if (op.kind == Kind::store || op.kind == Kind::mix) {
+        Mixer& mixer = *mixers_[(size_t)model_.spec().layers[(size_t)op.layer].mixer];
+        return op.kind == Kind::store ? mixer.store(op, pass_) : mixer.mix(op, pass_);
+    }
+    if (!times_products_ || (op.kind != Kind::project && op.kind != Kind::feed)) return run_operation(op, pass_);
+    const auto began = std::chrono::steady_clock::now();
+    run_operation(op, pass_);
+    pass_.counters.product_ns += (uint64_t)std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began).count();
 }
 
 }  // namespace sw

@@ -32,6 +32,8 @@ public:
 
     const Model& model() const { return model_; }
     Counters counters() const;
+    // Whether the clock is read around every operation that multiplies weights. Off: a small model would feel it.
+    void time_products(bool on) { times_products_ = on; }
     State& text() { return text_; }   // the one that append grows
     const State& text() const { return text_; }
     // An empty text of its own. Given back, its memory is used again.
@@ -53,12 +55,14 @@ public:
 private:
     void check_piece(const Piece& piece) const;
     void run();   // the pass, which has been filled
+    void run(const Operation& op);
 
     const Model& model_;
     Pass pass_;
     std::vector<std::unique_ptr<Mixer>> mixers_;   // by kind
     State text_;
     std::vector<std::unique_ptr<State>> spare_;   // given back
+    bool times_products_ = false;
 };
 
 // Throws Error kind "nan_logits" when one is not a number.
