@@ -118,7 +118,23 @@ def test_counters_tell_what_was_done(tmp_path: Path) -> None:
         "passes": 1,
         "kv_bytes": 0,
         "pair_rows": 0,
+        "product_ns": 0,
     }
+
+
+def test_products_are_timed_where_that_is_asked(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    write_own(path, decoder_spec(), "f32")
+    session = _engine.Session(_engine.open(str(path)), 1, 16)
+    session.append(np.zeros(3, np.int32), False)
+    assert session.counters()["product_ns"] == 0
+    session.time_products(True)
+    session.append(np.zeros(3, np.int32), False)
+    timed = session.counters()["product_ns"]
+    assert timed > 0
+    session.time_products(False)
+    session.append(np.zeros(3, np.int32), False)
+    assert session.counters()["product_ns"] == timed
 
 
 def test_state_grows_with_the_text_only(tmp_path: Path) -> None:
