@@ -21,6 +21,7 @@ from smallwright.compress.quantizing.mixed import Sensitivity, choose_formats, m
 from smallwright.compress.quantizing.model import quantize_model
 from smallwright.model import Transformer
 from smallwright.package.write import write_package
+from smallwright.pipeline.compress import summarise
 from smallwright.spec.formats import SCALE_SPAN
 from smallwright.spec.package import ALIGNMENT
 
@@ -85,18 +86,16 @@ class Subject:
             name=way.name,
             scale_span=way.span,
         )
-        errors = [one["error"] for one in found.facts.values() if "error" in one]
-        facts = [one for one in found.facts.values() if "rounding_error" in one]
-        kinds = [one["format"] for one in found.facts.values()]
+        told = summarise(found)
         return Written(
             path=path,
             size_bytes=info.size_bytes,
             cpu_seconds=spent,
             peak_growth_bytes=grown,
-            formats={kind: kinds.count(kind) for kind in set(kinds)},
-            error=float(np.mean(errors)) if errors else None,
-            rounding_error=float(np.mean([one["rounding_error"] for one in facts])) if facts else None,
-            singular=sum(one["rank"] < one["inputs"] for one in facts),
+            formats=told["formats"],
+            error=told["error"],
+            rounding_error=told.get("rounding_error"),
+            singular=told.get("singular", 0),
         )
 
     def mix(self, way: Way, most_bytes: int, plain: Written, plain_format: str) -> tuple[dict[str, str], list[Any]]:

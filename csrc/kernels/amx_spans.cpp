@@ -1,4 +1,4 @@
-// AMX on weights in spans: 16 activation rows times a panel, a span of whole numbers summed in the tile and scaled once. The
+// AMX on weights in spans: 8 or 16 activation rows times a panel, a span of whole numbers summed in the tile and scaled once. The
 // integers are those of every other set, and the scaled sums come in the same order, so the bits are the same too.
 #include "kernels/amx.h"
 
@@ -163,7 +163,7 @@ __attribute__((noinline)) uint8_t* scratch(size_t size_bytes) {
     return memory.as();
 }
 
-// Tiles of R rows: as many as 16, unless there are but 8.
+// Tiles of R rows: 16, or 8 where there are no more (then it is one tile).
 template <Format F, int R>
 void multiply_tiles(const Matrix& w, const Rows& x, int n, const Output& out, int begin, int end) {
     const size_t tiles = ((size_t)n + R - 1) / R, spans = spans_of((size_t)w.cols);

@@ -8,6 +8,7 @@ Only the hidden states before the current layer are kept: memory is the model, t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -151,9 +152,8 @@ class Stream:
                 for name in names
             ]
             try:
-                run(batch)
-            except _Enough:
-                pass
+                with contextlib.suppress(_Enough):  # the layers behind them need not run
+                    run(batch)
             finally:
                 for hook in hooks:
                     hook.remove()
