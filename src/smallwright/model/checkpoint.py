@@ -19,6 +19,7 @@ from smallwright.model.families import write_config
 from smallwright.model.load_hf import describe_hf, load_hf
 from smallwright.model.save_hf import save_hf, write_folder
 from smallwright.model.transformer import Transformer
+from smallwright.model.weight_only import make_holder
 from smallwright.spec import ModelSpec
 from smallwright.spec.tensors import list_tensors
 
@@ -35,8 +36,8 @@ def save_checkpoint(model: Transformer, folder: str | Path, tokenizer_json: str 
     write_folder(Path(folder), config, model.state_dict(), tokenizer_json)
 
 
-def load_checkpoint(path: str | Path, *, dropout: float = 0.0) -> Transformer:
-    """Read a folder in our own layout; the model is in evaluation mode.
+def load_checkpoint(path: str | Path, *, dropout: float = 0.0, held_as: str = "float32") -> Transformer:
+    """Read a folder in our own layout; the model is in evaluation mode. ``held_as``: see ``load_hf``.
 
     Raises:
         CheckpointError: files are missing or damaged, or the tensors are not those of the description.
@@ -51,7 +52,7 @@ def load_checkpoint(path: str | Path, *, dropout: float = 0.0) -> Transformer:
             f"a checkpoint must hold exactly the tensors of its description. Got {', '.join(wrong[:3])} missing or "
             f"left over ({len(wrong)}) in {folder}. Copy the whole folder again."
         )
-    tensors = read_tensors(folder, files, {name: name for name in shapes}, shapes)
+    tensors = read_tensors(folder, files, {name: name for name in shapes}, shapes, make_holder(spec, held_as))
     return Transformer.from_tensors(spec, tensors, dropout=dropout).eval()
 
 
@@ -76,13 +77,14 @@ def save_model(model: Transformer, folder: str | Path, tokenizer_json: str | Pat
     save(model, folder, tokenizer_json)
 
 
-def load_model(path: str | Path, *, dropout: float = 0.0) -> Transformer:
-    """Open a folder of either layout, with the heads that it has.
+def load_model(path: str | Path, *, dropout: float = 0.0, held_as: str = "float32") -> Transformer:
+    """Open a folder of either layout, with the heads that it has. ``held_as``: see ``load_hf``.
 
     Raises:
         CheckpointError: see ``load_hf`` and ``load_checkpoint``.
     """
-    return load_checkpoint(path, dropout=dropout) if _is_own(path) else load_hf(path, dropout=dropout)
+    load = load_checkpoint if _is_own(path) else load_hf
+    return load(path, dropout=dropout, held_as=held_as)
 
 
 def read_spec(path: str | Path, *, labels: Sequence[str] | None = None) -> ModelSpec:

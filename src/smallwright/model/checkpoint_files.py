@@ -1,12 +1,13 @@
 """The files of a checkpoint folder: JSON objects, and safetensors in one file or in shards.
 
-Enters: a folder and the tensors that are wanted. Leaves: dicts and float32 tensors, or an error naming what is missing.
-Not here: what names mean (families.py, spec/tensors.py).
+Enters: a folder and the tensors that are wanted. Leaves: dicts and tensors, or an error naming what is missing.
+Not here: what names mean (families.py, spec/tensors.py), what tensors are held as (weight_only.py).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,15 +96,21 @@ def _open(path: Path) -> Any:
 
 
 def read_tensors(
-    folder: Path, files: dict[str, str], wanted: dict[str, str], shapes: dict[str, tuple[int, ...]]
+    folder: Path,
+    files: dict[str, str],
+    wanted: dict[str, str],
+    shapes: dict[str, tuple[int, ...]],
+    hold: Callable[[str, Tensor], Mapping[str, Tensor]],
 ) -> dict[str, Tensor]:
-    """Our tensors as float32 copies.
+    """Our tensors, one after the other as ``hold`` has them: never are all of them in memory as the file has them.
 
     Args:
         folder: where the files are.
         files: from ``find_tensors``.
         wanted: our name by the file's name of each tensor to read; all of them are in ``files``.
         shapes: what each must be, by our name.
+        hold: see ``weight_only.make_holder``. What it is given is mapped from the file, which may be replaced while the
+            model lives.
     Raises:
         CheckpointError: a tensor is not where the index says, has another shape, or is not of finite floats.
     """
@@ -123,17 +130,16 @@ def read_tensors(
                         f"tensors must have the shapes that the config gives. Got {shape} instead of {shapes[ours]} "
                         f"for {name} in {folder / file_name}. Mend config.json, or copy the checkpoint again."
                     )
-                tensors[ours] = _as_float32(file.get_tensor(name), name, folder / file_name)
+                tensors.update(hold(ours, _checked(file.get_tensor(name), name, folder / file_name)))
     return tensors
 
 
-def _as_float32(tensor: Tensor, name: str, place: Path) -> Tensor:
+def _checked(tensor: Tensor, name: str, place: Path) -> Tensor:
     if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
         law = "weights must be float64, float32, float16 or bfloat16"
         raise CheckpointError(
             f"{law}. Got {tensor.dtype} for {name} in {place}. Choose a checkpoint without quantisation."
         )
-    tensor = tensor.to(torch.float32, copy=True)  # a copy: the file may be replaced while the model lives
     if not bool(torch.isfinite(tensor).all()):
         raise CheckpointError(f"weights must be finite. Got NaN or infinity for {name} in {place}. Choose another one.")
     return tensor
