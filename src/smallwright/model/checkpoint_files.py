@@ -115,22 +115,19 @@ def read_tensors(
         CheckpointError: a tensor is not where the index says, has another shape, or is not of finite floats.
     """
     tensors: dict[str, Tensor] = {}
-    for file_name in sorted({files[name] for name in wanted}):
-        with _open(folder / file_name) as file:
-            held = set(file.keys())
-            for name, ours in wanted.items():
-                if files[name] != file_name:
-                    continue
-                if name not in held:
-                    law = "a shard must hold the tensors that the index names"
-                    raise CheckpointError(f"{law}. Got no {name} in {folder / file_name}. Copy the checkpoint again.")
-                shape = tuple(file.get_slice(name).get_shape())
-                if shape != shapes[ours]:
-                    raise CheckpointError(
-                        f"tensors must have the shapes that the config gives. Got {shape} instead of {shapes[ours]} "
-                        f"for {name} in {folder / file_name}. Mend config.json, or copy the checkpoint again."
-                    )
-                tensors.update(hold(ours, _checked(file.get_tensor(name), name, folder / file_name)))
+    for name, ours in wanted.items():
+        path = folder / files[name]
+        with _open(path) as file:  # anew for each: what was read of a mapped file counts as memory until it is closed
+            if name not in file.keys():
+                law = "a shard must hold the tensors that the index names"
+                raise CheckpointError(f"{law}. Got no {name} in {path}. Copy the checkpoint again.")
+            shape = tuple(file.get_slice(name).get_shape())
+            if shape != shapes[ours]:
+                raise CheckpointError(
+                    f"tensors must have the shapes that the config gives. Got {shape} instead of {shapes[ours]} "
+                    f"for {name} in {path}. Mend config.json, or copy the checkpoint again."
+                )
+            tensors.update(hold(ours, _checked(file.get_tensor(name), name, path)))
     return tensors
 
 
