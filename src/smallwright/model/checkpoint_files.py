@@ -118,7 +118,7 @@ def read_tensors(
     for name, ours in wanted.items():
         path = folder / files[name]
         with _open(path) as file:  # anew for each: what was read of a mapped file counts as memory until it is closed
-            if name not in file.keys():
+            if name not in set(file.keys()):
                 law = "a shard must hold the tensors that the index names"
                 raise CheckpointError(f"{law}. Got no {name} in {path}. Copy the checkpoint again.")
             shape = tuple(file.get_slice(name).get_shape())
