@@ -55,11 +55,10 @@ def trim_vocabulary(
     return spec.with_vocabulary(int(tokens.size)), smaller
 
 
-def trim_embedding(model: Transformer, kept: NDArray[np.int64]) -> Transformer:
-    """The same model over the kept tokens; weights that can be trained are copies, others that it keeps are shared."""
+def trim_embedding(model: Transformer, kept: NDArray[np.int64], *, copy: bool = True) -> Transformer:
+    """The same model over the kept tokens; its weights are copies, or with ``copy`` false shared where they can be."""
     from smallwright.model.transformer import Transformer
 
     spec, tensors = trim_vocabulary(model.spec, model.state_dict(), kept)
-    trained = {name for name, _ in model.named_parameters()}
-    copies = {name: value.detach().clone() if name in trained else value for name, value in tensors.items()}
-    return Transformer.from_tensors(spec, copies, dropout=model.dropout_probability)
+    given = {name: value.detach().clone() if copy else value.detach() for name, value in tensors.items()}
+    return Transformer.from_tensors(spec, given, dropout=model.dropout_probability)

@@ -137,6 +137,7 @@ def _checked(tensor: Tensor, name: str, place: Path) -> Tensor:
         raise CheckpointError(
             f"{law}. Got {tensor.dtype} for {name} in {place}. Choose a checkpoint without quantisation."
         )
-    if not bool(torch.isfinite(tensor).all()):
+    # What is finite in float64 may not be in float32.
+    if not bool(torch.isfinite(tensor.float() if tensor.dtype == torch.float64 else tensor).all()):
         raise CheckpointError(f"weights must be finite. Got NaN or infinity for {name} in {place}. Choose another one.")
     return tensor

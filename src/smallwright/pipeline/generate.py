@@ -136,7 +136,7 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: 
             # What is to be held in fewer bytes is written on as it is, and rounded when it is opened to answer.
             model = load_hf(given, task="generate", held_as="float32" if settings.load == "float32" else AS_STORED)
             if reader.kept is not None:
-                model = trim_embedding(model, reader.kept)
+                model = trim_embedding(model, reader.kept, copy=False)
             if model.spec.embedding.vocabulary < reader.size:
                 raise CheckpointError(
                     f"a teacher of language must read the student's tokens. Got {model.spec.embedding.vocabulary} rows "

@@ -21,10 +21,11 @@ from smallwright.errors import CheckpointError, DataError, RecipeError
 from smallwright.model import (
     CLASSIFIER,
     Transformer,
-    describe_hf,
-    load_hf,
+    is_own,
+    load_classifier,
     preset,
     preset_classifier,
+    read_spec,
     save_hf,
     save_model,
     seeded,
@@ -116,8 +117,8 @@ def describe_network(spec: ModelSpec, load: str) -> dict[str, Any]:
 
 def _load(folder: Path, labels: Sequence[str], settings: NetworkSettings, seed: int) -> Transformer:
     if settings.finetune is not None:
-        return load_hf(folder, labels=labels, seed=seed, replace_head=True)
-    known = describe_hf(folder).labels
+        return load_classifier(folder, labels, seed=seed, replace_head=True)
+    known = read_spec(folder).labels
     if sorted(known) != sorted(labels):
         missing, extra = sorted(set(labels) - set(known)), sorted(set(known) - set(labels))
         got = "a checkpoint without a classifier" if not known else f"missing {missing[:5]}, unknown {extra[:5]}"
@@ -126,7 +127,7 @@ def _load(folder: Path, labels: Sequence[str], settings: NetworkSettings, seed: 
             f"{folder}. Add finetune: {{}} to train it on the rows."
         )
     # What is to be held in fewer bytes is written on as it is, and rounded when it is opened to answer.
-    return load_hf(folder, labels=labels, held_as="float32" if settings.load == "float32" else AS_STORED)
+    return load_classifier(folder, labels, held_as="float32" if settings.load == "float32" else AS_STORED)
 
 
 def _build(settings: NetworkSettings, vocabulary: int, labels: Sequence[str], context: int, seed: int) -> Transformer:
@@ -186,7 +187,7 @@ def _train(
 
 
 def _save(model: Transformer, out: Path, source: Path | None, tokenizer_file: Path) -> None:
-    if source is None:
+    if source is None or is_own(source):
         save_model(model, out, tokenizer_file)
         return
     config = read_json(source, CONFIG)
