@@ -109,8 +109,8 @@ def load_classifier(
         return Transformer.from_tensors(wanted, tensors | {n: tensor[order] for n, tensor in outputs.items()}).eval()
     if not replace_head:
         raise CheckpointError(
-            f"the checkpoint's classes must be those that are asked for. Got {len(known)} others in {path}. Use the same "
-            "labels, or fine-tune the checkpoint on yours."
+            f"the checkpoint's classes must be those that are asked for. Got {len(known)} others in {path}. Use the "
+            "same labels, or fine-tune the checkpoint on yours."
         )
     with seeded(seed):
         fresh = Transformer(wanted).state_dict()
