@@ -68,8 +68,8 @@ ACROSS: dict[str, dict[str, Any]] = {
 class Found:
     """One build: what its file foretells, and its seconds.
 
-    ``stages``: processor seconds of every stage. ``seconds``, ``cpu_seconds``: of the student's own, by the clock (which
-    other work on the machine delays) and of processor time.
+    ``stages``: processor seconds of every stage. ``seconds``, ``cpu_seconds``: of the student's own, by the clock
+    (which other work on the machine delays) and of processor time.
     ``leaks``: pieces of held-out text that were found among the learned ones, and taken out of these.
     """
 
