@@ -27,7 +27,7 @@ from smallwright.recipe import Recipe
 from smallwright.run import load
 from smallwright.tokenizer.train import train_wordpiece
 
-QUICK = {"latency_rounds": 1, "cold_starts": 1, "bootstrap_resamples": 50, "baseline": False}
+QUICK = {"latency_rounds": 1, "cold_starts": 1, "bootstrap_resamples": 100, "baseline": False}
 TEMPERATURE = 2.5
 
 
