@@ -106,7 +106,7 @@ std::string_view Model::find_token_text(std::string_view key) const {
 }
 
 void Model::read_embedding(int token, float* out) const {
-    if (weights_.table) read_tensor_row(*weights_.table, (uint64_t)token, out);
+    if (weights_.table) weights_.table.read_row((uint64_t)token, out);
     else weights_.head.w.read_row(token, out);
 }
 

@@ -30,8 +30,8 @@ struct LayerWeights {
 };
 
 struct Weights {
-    const Tensor* table = nullptr;   // token rows in the file; null when tied: then they are read from the head
-    const Tensor* bigrams = nullptr;   // rows of token pairs in the file; null: none
+    Table table;     // token rows in the file; none when tied: then they are read from the head
+    Table bigrams;   // rows of token pairs in the file, or none
     const float* positions = nullptr;   // (positions, width), in the file or in position_rows; null: rotary
     std::vector<float> position_rows;
     std::vector<float> token_type;   // row 0
