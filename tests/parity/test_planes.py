@@ -117,6 +117,10 @@ def read_bytes(path: Path) -> tuple[int, int]:
     """Bytes of weights in memory, and those that a token reads."""
     with load(path, 1) as package:
         package.logits([1, 2, 3])
+        assert set(package.description["tensor_types"]) == {
+            "f32",
+            path.parent.name if path.stem == "planes" else "q8_0",
+        }
         before = package.counters()["weight_bytes_read"]
         package.logits([1])
         return package.description["packed_bytes"], package.counters()["weight_bytes_read"] - before
