@@ -28,7 +28,7 @@ def judge_caches(files: Mapping[str, Path], text: str, most_tokens: int, window:
         whole = None
         for bits in BITS:
             with smallwright.load(str(path), threads=1, kv_bits=bits) as package:
-                tokens = package.encode(text)[:most_tokens]
+                tokens = package.tokenize(text, add_special=False)[:most_tokens]
                 nats = -token_log_probs(package.logits, tokens, window, window // 2)
                 size = package.counters()["kv_bytes"]
             whole = nats if whole is None else whole
