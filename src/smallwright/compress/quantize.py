@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallwright.compress.blocks import pack_blocks
+from smallwright.compress.span_rounding import round_spans
+from smallwright.compress.span_rows import decode_spans
 from smallwright.compress.spans import round_in_spans
 from smallwright.errors import ModelSpecError
-from smallwright.spec.formats import FORMATS, SPANNED, BlockFormat
+from smallwright.spec.formats import FORMATS, PLANE_FORMATS, SPANNED, Format, PlaneFormat
 from smallwright.spec.model import ModelSpec
 from smallwright.spec.tensors import list_tensors
 
@@ -24,6 +26,7 @@ Rows: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
 
 _F16_MAX = 65504.0
+_COARSE = ("q4_0", *PLANE_FORMATS)  # too coarse for a classifier's output matrix
 _STEPS = {"q8_0": 127, "q5_0": 16, "q4_0": 8}  # codes from 0 to that of the largest value
 
 
@@ -43,7 +46,7 @@ def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") 
         ModelSpecError: unknown format, C not divisible, NaN or infinity, or a value too large for half precision.
     Source: without spans GGML's reference rounding. q8_0: scale max|x| / 127, halves away from zero. q4_0: scale
         x_m / -8 where x_m is the first value of largest magnitude, sign kept; q5_0: x_m / -16. Spans:
-        ``compress/spans.py``.
+        ``compress/spans.py``; our own formats: ``compress/span_rounding.py``.
     """
     row = _format(format)
     values = np.ascontiguousarray(array, dtype=np.float32)
@@ -54,6 +57,8 @@ def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") 
     if row.name == "f16":
         _check_half(np.abs(values), values, name)
         return values.astype("<f2").view(np.uint8).reshape(*values.shape[:-1], -1)
+    if isinstance(row, PlaneFormat):
+        return round_spans(values.reshape(-1, values.shape[-1]), row.name, name).reshape(*values.shape[:-1], -1)
     if span and row.name in SPANNED:
         return round_in_spans(values, row.name, span, name)
     blocks = values.reshape(-1, row.block)
@@ -73,6 +78,8 @@ def dequantize(rows: Rows, format: str, columns: int) -> Floats:
         return packed.view("<f4").reshape(packed.shape[0], columns).astype(np.float32)
     if row.name == "f16":
         return packed.view("<f2").reshape(packed.shape[0], columns).astype(np.float32)
+    if isinstance(row, PlaneFormat):
+        return decode_spans(row.name, packed, columns)
     return _UNROUND[row.name](packed.reshape(-1, row.block_bytes)).reshape(packed.shape[0], columns)
 
 
@@ -82,7 +89,7 @@ def plan_formats(
     """Decide the format of every tensor of a model.
 
     Norms, biases, positions and token types stay f32. A classifier's output matrix decides between near neighbours and
-    is tiny, so it is q8_0 where ``default`` is q4_0, unless ``head`` says otherwise.
+    is tiny, so it is q8_0 where ``default`` has 4 bits or fewer, unless ``head`` says otherwise.
 
     Args:
         spec: the model.
@@ -103,7 +110,7 @@ def plan_formats(
         elif tensor.name.startswith("embedding."):
             choice = embedding or default
         elif tensor.name in outputs:
-            gentle = "q8_0" if default == "q4_0" and outputs[tensor.name] == "classifier" else default
+            gentle = "q8_0" if default in _COARSE and outputs[tensor.name] == "classifier" else default
             choice = head or gentle
         _check_divisible(_format(choice), tensor.shape[-1], tensor.name)
         plan[tensor.name] = choice
@@ -111,20 +118,23 @@ def plan_formats(
 
 
 def count_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
-    """Bytes of all tensors in their block formats; the vocabulary and the keys of a package come on top."""
+    """Bytes of all tensors in their formats; the vocabulary and the keys of a package come on top.
+
+    Of sparse formats those of matrices of which nothing was dropped.
+    """
     tensors = list_tensors(spec)
     return sum(
         prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
     )
 
 
-def _format(name: str) -> BlockFormat:
+def _format(name: str) -> Format:
     if name not in FORMATS:
         raise ModelSpecError(f"a weight format must be one of {', '.join(FORMATS)}. Got {name!r}. Use one of these.")
     return FORMATS[name]
 
 
-def _check_divisible(row: BlockFormat, columns: int, name: str) -> None:
+def _check_divisible(row: Format, columns: int, name: str) -> None:
     if columns % row.block:
         raise ModelSpecError(
             f"rows stored as {row.name} must be a multiple of {row.block} wide. Got {columns} in {name}. "

@@ -6,6 +6,7 @@ Enters: a path. Leaves: plain values. Not here: running the package, and opening
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ import gguf
 
 from smallwright.errors import PackageError
 from smallwright.package.vocabulary import rebuild_tokenizer
-from smallwright.spec.formats import FORMATS
+from smallwright.spec.formats import BLOCK_FORMATS
+from smallwright.spec.model import ModelSpec
 from smallwright.spec.package import KEY_MODEL, KEY_PROVENANCE, KEY_TASK, KEY_TEMPERATURE, KEY_TOKENIZER
+from smallwright.spec.tensors import list_tensors
 from smallwright.spec.tokenizer import TokenizerSpec
 
-_FORMAT_NAMES = {row.ggml_type: row.name for row in FORMATS.values()}
+PLANES = ("codes", "scales", "mask")  # what a matrix in one of our own formats is stored as
+_FORMAT_NAMES = {row.ggml_type: row.name for row in BLOCK_FORMATS.values()}
 
 
 def read_info(path: str | Path) -> dict[str, Any]:
@@ -32,9 +36,17 @@ def read_info(path: str | Path) -> dict[str, Any]:
         PackageError: the file is not a GGUF file.
     """
     reader = _open(path)
+    shapes = _shapes(reader)
     by_format: dict[str, int] = {}
+    parameters = 0
     for tensor in reader.tensors:
+        whole, _, plane = str(tensor.name).rpartition(".")
         name = _FORMAT_NAMES.get(int(tensor.tensor_type), tensor.tensor_type.name.lower())
+        if plane in PLANES:
+            name = _plane_format(reader, whole, shapes)
+            parameters += math.prod(shapes.get(whole, (0,))) if plane == "codes" else 0
+        else:
+            parameters += int(tensor.n_elements)
         by_format[name] = by_format.get(name, 0) + int(tensor.n_bytes)
     documents = {
         "model": KEY_MODEL,
@@ -46,7 +58,7 @@ def read_info(path: str | Path) -> dict[str, Any]:
         "architecture": _value(reader, "general.architecture"),
         "name": _value(reader, "general.name"),
         "size_bytes": Path(path).stat().st_size,
-        "parameters": sum(int(tensor.n_elements) for tensor in reader.tensors),
+        "parameters": parameters,
         "bytes_by_format": by_format,
         "temperature": _value(reader, KEY_TEMPERATURE),
         **{name: _document(reader, key) for name, key in documents.items()},
@@ -72,6 +84,20 @@ def export_tokenizer(path: str | Path) -> str:
     return rebuild_tokenizer(
         spec, _value(reader, "tokenizer.ggml.tokens"), _value(reader, "tokenizer.ggml.token_type"), merges
     )
+
+
+def _shapes(reader: gguf.GGUFReader) -> dict[str, tuple[int, ...]]:
+    """{name in the package: shape} of the model that the package describes; empty where it describes none."""
+    document = _value(reader, KEY_MODEL)
+    return {} if document is None else {t.package_name: t.shape for t in list_tensors(ModelSpec.from_json(document))}
+
+
+def _plane_format(reader: gguf.GGUFReader, whole: str, shapes: dict[str, tuple[int, ...]]) -> str:
+    """Which of our formats a matrix's planes hold: docs/format.md, "Planes"."""
+    sizes = {str(tensor.name): int(tensor.n_bytes) for tensor in reader.tensors}
+    if f"{whole}.mask" in sizes:
+        return "q4_sparse"
+    return "q3_span" if 8 * sizes[f"{whole}.codes"] == 3 * math.prod(shapes.get(whole, (0,))) else "q2_span"
 
 
 def _open(path: str | Path) -> gguf.GGUFReader:

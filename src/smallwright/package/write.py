@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from smallwright.compress.quantize import quantize
+from smallwright.compress.span_rows import split_planes
 from smallwright.errors import PackageError
 from smallwright.package.architectures import choose_architecture, list_keys
 from smallwright.package.vocabulary import TokenKeys, write_vocabulary
-from smallwright.spec.formats import FORMATS, SCALE_SPAN
+from smallwright.spec.formats import BLOCK_FORMATS, FORMATS, PLANE_FORMATS, SCALE_SPAN
 from smallwright.spec.model import ModelSpec
 from smallwright.spec.package import (
     ALIGNMENT,
@@ -52,6 +53,7 @@ _FILE_TYPES = {
     "q8_0": 7,
     "q5_0": 8,
 }  # llama.cpp's general.file_type: the format of most matrices
+_GUESSED = 1024  # its flag for files whose tensors must be looked at: our own formats have no number there
 _READ_BYTES = 1 << 20
 _Kind = TypeVar("_Kind", bound=np.generic)
 
@@ -210,11 +212,11 @@ def _checked_rows(tensor: TensorSpec, rows: NDArray[np.uint8], formats: Mapping[
 
 
 def _file_type(listed: list[TensorSpec], formats: Mapping[str, str]) -> int:
-    sizes = dict.fromkeys(_FILE_TYPES, 0)
+    sizes = dict.fromkeys(FORMATS, 0)
     for tensor in listed:
         if tensor.matrix:
             sizes[formats[tensor.name]] += math.prod(tensor.shape)
-    return _FILE_TYPES[max(sizes, key=lambda name: sizes[name])]
+    return _FILE_TYPES.get(max(sizes, key=lambda name: sizes[name]), _GUESSED)
 
 
 def _canonical(value: Mapping[str, Any]) -> str:
@@ -252,7 +254,11 @@ def _add_tensor(
 ) -> None:
     """``array``: weights, or bytes that are stored as they are."""
     coded = array if array.dtype == np.uint8 else quantize(array, format, span=span, name=tensor.name)
-    writer.add_tensor(tensor.package_name, coded, raw_dtype=gguf.GGMLQuantizationType(FORMATS[format].ggml_type))
+    if format in PLANE_FORMATS:
+        for plane, values in split_planes(format, coded, tensor.shape[-1]).items():
+            writer.add_tensor(f"{tensor.package_name}.{plane}", values)
+        return
+    writer.add_tensor(tensor.package_name, coded, raw_dtype=gguf.GGMLQuantizationType(BLOCK_FORMATS[format].ggml_type))
 
 
 def _save(writer: gguf.GGUFWriter, path: Path) -> PackageInfo:
