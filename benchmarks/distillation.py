@@ -90,14 +90,13 @@ def _read() -> argparse.Namespace:
     parser.add_argument("--part", choices=PARTS, action="append", help="the first two, if not given")
     parser.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
     parser.add_argument("--threads", type=int, help="of training; all that there are, if not given")
-    named = parser.add_argument_group("domains, small, ensemble, augment, new_rows").add_argument
+    named = parser.add_argument_group("domains, small, ensemble, augment, new_rows, language").add_argument
     named("--only", action="append", default=[], help="a recipe's name (augment: a way's); may be given again")
-    named("--seed", type=int, action="append", help="ensemble, augment, new_rows: may be given again [0, 1, 2]")
+    named("--seed", type=int, action="append", help="may be given again [0, 1, 2; language: 0]")
     named("--teachers-alone", action="store_true", help="ensemble: train no students")
     language = parser.add_argument_group("language").add_argument
     language("--teacher-steps", type=int, default=TEACHER_STEPS)
     language("--student-steps", type=int, default=STUDENT_STEPS)
-    language("--seeds", type=int, default=1, help="students of each way")
     language("--way", choices=(*WAYS, *ACROSS), action="append", help="only these ways; all, if not given")
     return parser.parse_args()
 
@@ -131,7 +130,7 @@ def main() -> None:
             check_loads(claims, folder, overrides=overrides)
         if "language" in parts:
             steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
-            check_language(claims, folder, **steps, seeds=asked.seeds, ways=asked.way, threads=asked.threads)
+            check_language(claims, folder, **steps, seeds=asked.seed or (0,), ways=asked.way, threads=asked.threads)
     claims.finish()
 
 

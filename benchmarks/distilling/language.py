@@ -88,7 +88,7 @@ def check_language(
     *,
     teacher_steps: int,
     student_steps: int,
-    seeds: int,
+    seeds: Sequence[int],
     ways: Sequence[str] | None = None,
     threads: int | None = None,
 ) -> None:
@@ -97,7 +97,7 @@ def check_language(
     Args:
         folder: receives the texts and the builds; finished stages in it are found again.
         teacher_steps, student_steps: optimizer steps of BATCH blocks of CONTEXT tokens.
-        seeds: students of each way.
+        seeds: of the students, one of each way for each.
         ways: names of WAYS and ACROSS to run; None: all.
         threads: of training; None: all that the process may use.
     """
@@ -108,7 +108,7 @@ def check_language(
     checkpoint = next(folder.glob("builds/teacher/stages/student-*/student"))
     given = {"teacher": {"from": "hf", "path": str(checkpoint)}, "student": size("pico"), "threads": threads}
     found: dict[str, list[Found]] = {}
-    for seed in range(seeds):
+    for seed in seeds:
         for way, distill in {**WAYS, **ACROSS}.items():
             if ways is not None and way not in ways:
                 continue
