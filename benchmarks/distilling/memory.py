@@ -7,13 +7,13 @@ Not here: what is claimed (distillation.py).
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from smallwright.data.shards import write_shard
+from smallwright.evaluate.memory import resident
 from smallwright.model import Transformer, load_model, preset, save_model, seeded
 from smallwright.model.weight_only import HELD_AS, count_held_bytes
 from smallwright.spec import HeadSpec, ModelSpec
@@ -49,8 +49,10 @@ def make_task(folder: Path) -> LanguageModelTask:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that this process has held; getrusage would begin with what the process that started it had."""
+    peak = resident().peak_bytes
+    assert peak is not None  # the system tells
+    return peak
 
 
 def main() -> None:

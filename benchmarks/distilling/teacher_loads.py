@@ -39,7 +39,7 @@ ROUNDS = 3
 
 def check_loads(claims: Claims, folder: Path, *, overrides: Sequence[str] = ()) -> None:
     """Answers and memory by what a teacher is held as; finished stages below ``folder`` are used again."""
-    answers, memory = _compare_answers(folder, overrides), _measure_memory()
+    memory, answers = _measure_memory(), _compare_answers(folder, overrides)
     claims.numbers["load"] = {"answers": answers, "memory": memory}
     claims.check("test rows", answers["rows"], "==", 4500)
     for load, share in (("bfloat16", 0.55), ("int8", 0.3)):
@@ -86,6 +86,7 @@ def _measure_memory() -> dict[str, Any]:
                 own.mkdir()
                 (own / "teacher").symlink_to(Path(folder) / "teacher")
                 results.append(ask_process(load, own))
+                print(f"{load:9} {results[-1]}", flush=True)
     return {
         load: {name: statistics.median(one[name] for one in results) for name in results[0]}
         for load, results in runs.items()
