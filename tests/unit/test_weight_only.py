@@ -186,6 +186,8 @@ def test_large_matrices_are_turned_a_part_at_a_time(monkeypatch: pytest.MonkeyPa
     expected = whole(x)
     monkeypatch.setattr("smallwright.model.weight_only._MOST_AT_ONCE", 5 * 8)
     torch.testing.assert_close(whole(x), expected)
+    monkeypatch.setattr("smallwright.model.weight_only._MOST_ROUNDED", 5 * 8)
+    assert all(torch.equal(*pair) for pair in zip(quantise_rows(matrix), (whole.weight, whole.scales), strict=True))
 
 
 @pytest.mark.parametrize("case", MAKERS)

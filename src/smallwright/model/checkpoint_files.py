@@ -20,6 +20,7 @@ from smallwright.errors import CheckpointError
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+_MOST_CHECKED = 1 << 22  # weights at a time
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _checked(tensor: Tensor, name: str, place: Path) -> Tensor:
         raise CheckpointError(
             f"{law}. Got {tensor.dtype} for {name} in {place}. Choose a checkpoint without quantisation."
         )
-    # What is finite in float64 may not be in float32.
-    if not bool(torch.isfinite(tensor.float() if tensor.dtype == torch.float64 else tensor).all()):
+    # What is finite in float64 may not be in float32. A part at a time: the test makes copies.
+    if not all(bool(torch.isfinite(part.float()).all()) for part in tensor.reshape(-1).split(_MOST_CHECKED)):
         raise CheckpointError(f"weights must be finite. Got NaN or infinity for {name} in {place}. Choose another one.")
     return tensor

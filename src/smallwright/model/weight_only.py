@@ -28,6 +28,7 @@ AS_STORED = "stored"
 WEIGHT, SCALES = ".weight", ".scales"
 _LARGEST = 127
 _MOST_AT_ONCE = 1 << 25  # weights that are turned into the products' type at a time
+_MOST_ROUNDED = 1 << 22  # weights that are rounded at a time
 
 
 def quantise_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,12 +38,17 @@ def quantise_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
     a row of zeros has the scale 0.
     Source: symmetric, absmax quantisation by vectors: Dettmers et al., LLM.int8(), arXiv:2208.07339, section 2.1.
     """
-    rows = matrix.float()
-    scales = rows.abs().amax(dim=1) / _LARGEST
-    steps = torch.where(scales > 0, scales, 1.0)
-    # A quotient may come out a hair above 127 where the scale was rounded down.
-    codes = (rows / steps[:, None]).round_().clamp_(-_LARGEST, _LARGEST)
-    return codes.to(torch.int8), scales
+    codes = torch.empty(matrix.shape, dtype=torch.int8)
+    scales = torch.empty(matrix.shape[0])
+    at_once = max(1, _MOST_ROUNDED // matrix.shape[1])
+    for start in range(0, len(matrix), at_once):
+        rows = slice(start, start + at_once)
+        values = matrix[rows].float()
+        scales[rows] = values.abs().amax(dim=1) / _LARGEST
+        steps = torch.where(scales[rows] > 0, scales[rows], 1.0)
+        # A quotient may come out a hair above 127 where the scale was rounded down.
+        codes[rows] = (values / steps[:, None]).round_().clamp_(-_LARGEST, _LARGEST).to(torch.int8)
+    return codes, scales
 
 
 def make_holder(spec: ModelSpec, held_as: str) -> Callable[[str, Tensor], Mapping[str, Tensor]]:
