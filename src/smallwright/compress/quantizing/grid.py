@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smallwright.compress.blocks import pack_blocks
+from smallwright.compress.span_rows import pack_spans
 from smallwright.compress.spans import power_of_two
-from smallwright.spec.formats import MOST_SHARES, SPANNED
+from smallwright.spec.formats import MOST_SHARES, PLANE_FORMATS, SCALE_SPAN, SPANNED
 
 BLOCK = 32
-GRIDS = ("q8_0", "q5_0", "q4_0")  # formats whose codes a calibrated method may choose; f16 and f32 are rounded
-_CODES = {"q8_0": (-127, 127), "q5_0": (-16, 15), "q4_0": (-8, 7)}
+# Formats whose codes a calibrated method may choose; the others are rounded.
+GRIDS = ("q8_0", "q5_0", "q4_0", "q4_sparse")
+_CODES = {"q8_0": (-127, 127), "q5_0": (-16, 15), "q4_0": (-8, 7), "q4_sparse": (-8, 7)}
 _REACHES = np.linspace(0.8, 1.375, 24)  # where scales are free: codes that a block's largest value may have, by -lowest
 
 Doubles = NDArray[np.float64]
@@ -27,7 +29,8 @@ Doubles = NDArray[np.float64]
 class Grid:
     """One format's grid.
 
-    ``span``: inputs whose scales agree (``spec.formats.SCALE_SPAN``), or 0: 32 by themselves, as always in q5_0.
+    ``span``: inputs whose scales agree (``spec.formats.SCALE_SPAN``), or 0: 32 by themselves, as always in q5_0. Our
+    own formats have one scale for ``SCALE_SPAN`` inputs, whatever it says.
     """
 
     format: str
@@ -36,6 +39,8 @@ class Grid:
     @property
     def group(self) -> int:
         """Inputs whose scales are chosen together."""
+        if self.format in PLANE_FORMATS:
+            return SCALE_SPAN
         return self.span if self.span and self.format in SPANNED else BLOCK
 
     def choose_scales(self, weights: Doubles, importance: Doubles) -> Doubles:
@@ -54,6 +59,8 @@ class Grid:
         if self.format == "q8_0":
             shared = np.broadcast_to(top.max(axis=1, keepdims=True), top.shape) if self.group > BLOCK else top
             return _half(shared / 127)
+        if self.format in PLANE_FORMATS:
+            return self._choose_one(weights, importance)
         costs = importance.reshape(1, -1, BLOCK)
         side = np.where(blocks.max(axis=-1) == top, -1.0, 1.0)  # the sign with which the largest value has code -8
         if self.group > BLOCK:
@@ -69,14 +76,31 @@ class Grid:
             best, least = np.where(cost < least, scales, best), np.minimum(cost, least)
         return best
 
+    def _choose_one(self, weights: Doubles, importance: Doubles) -> Doubles:
+        """One scale for all inputs of a group, of either sign."""
+        top = np.abs(weights).max(axis=1, keepdims=True)
+        side = np.where(weights.max(axis=1, keepdims=True) == top, -1.0, 1.0)
+        least, best = np.sum(importance * weights**2, axis=1, keepdims=True), np.zeros_like(top)
+        for reach in _REACHES:
+            for sign in (side, -side):
+                scales = _half(sign * top / (-_CODES[self.format][0] * reach))
+                error = (self.round(weights, scales) * scales - weights) ** 2
+                cost = np.sum(importance * error, axis=1, keepdims=True)
+                best, least = np.where(cost < least, scales, best), np.minimum(cost, least)
+        return np.repeat(best, weights.shape[1] // BLOCK, axis=1)
+
     def round(self, weights: Doubles, scales: Doubles) -> Doubles:
         """The nearest codes of ``weights`` under ``scales`` (shapes that broadcast), ties to even; 0 where 0 is."""
         lowest, highest = _CODES[self.format]
         safe = np.where(scales == 0, 1.0, scales)
         return np.where(scales == 0, 0.0, np.rint(weights / safe)).clip(lowest, highest)
 
-    def pack(self, codes: Doubles, scales: Doubles) -> NDArray[np.uint8]:
-        """Rows of bytes of codes (R, C) with scales (R, C / 32)."""
+    def pack(self, codes: Doubles, scales: Doubles, kept: NDArray[np.bool_] | None = None) -> NDArray[np.uint8]:
+        """Rows of bytes of codes (R, C) with scales (R, C / 32); ``kept``: (R, C), needed by sparse formats."""
+        if self.format in PLANE_FORMATS:
+            sparse = kept if PLANE_FORMATS[self.format].sparse else None
+            spans = scales[:, :: SCALE_SPAN // BLOCK].astype(np.float32)
+            return pack_spans(self.format, codes.astype(np.int8), spans, sparse)
         return pack_blocks(self.format, codes.reshape(len(codes), -1, BLOCK), scales[..., None]).reshape(len(codes), -1)
 
 

@@ -117,9 +117,7 @@ class _Meter:
     ) -> None:
         self.model, self.options, self.fixed = model, options, fixed
         self.head = next(iter(model.spec.heads))
-        language = model.spec.heads[self.head].kind == "language_model"
-        most = min(MOST_TOKENS, MOST_LOGITS // model.spec.embedding.vocabulary) if language else MOST_TOKENS
-        self.texts, self.judged = texts, _first_tokens(texts, most)
+        self.texts, self.judged = texts, choose_judged(model.spec, texts)
         stream = Stream(model, self.judged)
         self.reference = [F.log_softmax(logits, dim=-1) for logits in stream.answers(list(model.layers), self.head)]
         self.found: list[Sensitivity] = []
@@ -189,6 +187,13 @@ class _Meter:
 def divergence(reference: Tensor, logits: Tensor) -> Tensor:
     """(N,) nats: KL(p || q) of p with log-probabilities ``reference`` (N, C) and q with ``logits`` (N, C)."""
     return (reference.exp() * (reference - F.log_softmax(logits, dim=-1))).sum(-1)
+
+
+def choose_judged(spec: ModelSpec, texts: Sequence[NDArray[np.integer]]) -> list[NDArray[np.integer]]:
+    """The first calibration texts, by which answers are compared: at most MOST_TOKENS, and MOST_LOGITS of answers."""
+    language = next(iter(spec.heads.values())).kind == "language_model"
+    most = min(MOST_TOKENS, MOST_LOGITS // spec.embedding.vocabulary) if language else MOST_TOKENS
+    return _first_tokens(texts, most)
 
 
 def _first_tokens(texts: Sequence[NDArray[np.integer]], most: int) -> list[NDArray[np.integer]]:
