@@ -60,6 +60,7 @@ public:
     size_t products = 0, others = 0;
     uint64_t hash = 0xcbf29ce484222325u;   // FNV-1a, by words
     void check_products(sw::Type type);
+    void check_all_planes();
     void check_functions(Random& random, size_t n);
     void check_softmax(Random& random, size_t n);
     void check_quantize(Random& random, size_t n);
@@ -67,6 +68,8 @@ public:
 
 private:
     void check_product(sw::Type type, Random& random, int rows, int n, bool spans);
+    void check_planes(Random& random, int bits, int rows, int n);
+    void check_matrix(sw::PackedMatrix& matrix, const std::string& name, Random& random, int n, bool spans);
     template <class T>
     void expect_same(const std::string& what, const std::vector<T>& found, const std::vector<T>& expected) {
         for (size_t i = 0; i < expected.size(); ++i) {
@@ -158,21 +161,57 @@ void agree_in_spans(std::vector<uint8_t>& data, sw::Type type, Random& random, s
     }
 }
 
+sw::Tensor make_tensor(sw::Type type, const std::vector<uint8_t>& data, uint64_t cols, uint64_t rows) {
+    sw::Tensor tensor{};
+    tensor.name = "check";
+    tensor.type = type;
+    tensor.n_dims = 2;
+    tensor.dims[0] = cols;
+    tensor.dims[1] = rows;
+    tensor.dims[2] = tensor.dims[3] = 1;
+    tensor.data = data.data();
+    tensor.size_bytes = data.size();
+    return tensor;
+}
+
 void Check::check_product(sw::Type type, Random& random, int rows, int n, bool spans) {
     const int block = (int)sw::block_columns(type);
     const int cols = block == 1 ? random.from(1, 300) : block * random.from(1, block == 32 ? 14 : 3);
     std::vector<uint8_t> data = make_blocks(type, random, (size_t)rows, (size_t)cols);
     if (spans) agree_in_spans(data, type, random, (size_t)cols / 32);
-    sw::Tensor tensor{};
-    tensor.name = "check";
-    tensor.type = type;
-    tensor.n_dims = 2;
-    tensor.dims[0] = (uint64_t)cols;
-    tensor.dims[1] = (uint64_t)rows;
-    tensor.dims[2] = tensor.dims[3] = 1;
-    tensor.data = data.data();
-    tensor.size_bytes = data.size();
+    const sw::Tensor tensor = make_tensor(type, data, (uint64_t)cols, (uint64_t)rows);
     sw::PackedMatrix matrix(tensor, spans);
+    check_matrix(matrix, std::string(sw::layout_of(type).name) + (spans ? " in spans" : ""), random, n, spans);
+}
+
+// Codes of 3 or 2 bits, or (0) sparse ones, of which a row keeps few, all or none.
+void Check::check_planes(Random& random, int bits, int rows, int n) {
+    const int cols = 32 * random.from(1, 14), spans = (cols + sw::kSpan - 1) / sw::kSpan;
+    std::vector<uint8_t> scales, mask, codes;
+    for (int i = 0; i < rows * spans; ++i) {
+        const uint16_t half = sw::float_to_half(random.number() * 0.3f);
+        scales.push_back((uint8_t)half);
+        scales.push_back((uint8_t)(half >> 8));
+    }
+    for (int row = 0; row < rows && !bits; ++row) {
+        int kept = 0;
+        const uint8_t mode = (uint8_t)random.from(0, 7);   // 0: none, 1: all, else some
+        for (int i = 0; i < cols / 8; ++i) {
+            mask.push_back(mode == 0 ? 0 : mode == 1 ? 255 : (uint8_t)(random.next() & (mode < 5 ? random.next() : 255)));
+            kept += __builtin_popcount(mask.back());
+        }
+        for (int i = 0; i < (kept + 1) / 2; ++i) codes.push_back((uint8_t)random.next());
+    }
+    for (int i = 0; i < rows * cols * bits / 8; ++i) codes.push_back((uint8_t)random.next());
+    if (codes.empty()) codes.push_back(0);
+    const sw::Tensor stored_scales = make_tensor(sw::Type::f16, scales, (uint64_t)spans, (uint64_t)rows), stored_mask = make_tensor(sw::Type::i8, mask, (uint64_t)cols / 8, (uint64_t)rows),
+                     stored_codes = bits ? make_tensor(sw::Type::i8, codes, (uint64_t)(cols * bits / 8), (uint64_t)rows) : make_tensor(sw::Type::i8, codes, codes.size(), 1);
+    sw::PackedMatrix matrix(sw::Planes(stored_codes, stored_scales, bits ? nullptr : &stored_mask, (uint64_t)rows, (uint64_t)cols));
+    check_matrix(matrix, bits ? std::to_string(bits) + "-bit planes" : "sparse planes", random, n, true);
+}
+
+void Check::check_matrix(sw::PackedMatrix& matrix, const std::string& name, Random& random, int n, bool spans) {
+    const int rows = matrix.rows(), cols = matrix.cols();
     sw::Buffer memory(matrix.size_bytes());
     const Inputs x(random, (size_t)n, (size_t)cols, matrix.quantized(), spans);
     const Floats bias = random.numbers((size_t)rows);
@@ -191,8 +230,8 @@ void Check::check_product(sw::Type type, Random& random, int rows, int n, bool s
             matrix.multiply(kernels, x.rows, n, out, middle, matrix.panels(), matrix.panels());
             return y;
         };
-        expect_same(std::string(sw::layout_of(type).name) + " product of " + std::to_string(rows) + " rows, " + std::to_string(cols) + " columns, " +
-                        std::to_string(n) + " tokens, " + (packed ? "packed" : "in place") + (spans ? ", in spans" : "") + (with_bias ? ", bias" : "") + (add ? ", added" : ""),
+        expect_same(name + " product of " + std::to_string(rows) + " rows, " + std::to_string(cols) + " columns, " +
+                        std::to_string(n) + " tokens, " + (packed ? "packed" : "in place") + (with_bias ? ", bias" : "") + (add ? ", added" : ""),
                     multiply(tested_), multiply(sw::kernels_ref));
         ++products;
     }
@@ -204,6 +243,14 @@ void Check::check_products(sw::Type type) {
         if (spans && type != sw::Type::q8_0 && type != sw::Type::q4_0) continue;
         for (int rows = 1; rows <= 100; ++rows) check_product(type, random, rows, random.from(1, 9), spans);
         for (int n = 1; n <= 40; ++n) check_product(type, random, random.from(1, 80), n, spans);
+    }
+}
+
+void Check::check_all_planes() {
+    for (const int bits : {0, 2, 3}) {
+        Random random(2000 + (uint64_t)bits);
+        for (int rows = 1; rows <= 100; ++rows) check_planes(random, bits, rows, random.from(1, 9));
+        for (int n = 1; n <= 40; ++n) check_planes(random, bits, random.from(1, 80), n);
     }
 }
 
@@ -275,6 +322,7 @@ void check_all(const Kernels& kernels) {
     Check check(kernels);
     for (const T type : {T::f32, T::f16, T::bf16, T::q4_0, T::q4_1, T::q5_0, T::q5_1, T::q8_0, T::q4_k, T::q5_k, T::q6_k, T::iq4_nl})
         check.check_products(type);
+    check.check_all_planes();
     Random random(1);
     for (size_t n = 1; n <= 130; ++n) {
         check.check_functions(random, n);

@@ -32,7 +32,7 @@ void embed(Pass& pass) {
         if (weights.bigrams) {
             const int previous = position ? pass.tokens[(size_t)row - 1] : spec.vocabulary;
             float* const pair = pass.slot(Slot::h) + (size_t)row * pass.stride(Slot::h);   // nobody uses it yet
-            read_tensor_row(*weights.bigrams, pair_row((uint32_t)previous, (uint32_t)pass.tokens[(size_t)row], (uint32_t)spec.vocabulary, (uint32_t)spec.bigrams), pair);
+            weights.bigrams.read_row(pair_row((uint32_t)previous, (uint32_t)pass.tokens[(size_t)row], (uint32_t)spec.vocabulary, (uint32_t)spec.bigrams), pair);
             kernels.add(x, pair, width);
         }
         if (!weights.token_type.empty()) kernels.add(x, weights.token_type.data(), width);

@@ -2,6 +2,8 @@
 // Enters: a ModelSpec and a validated file. Leaves: Weights (packed) and Plan. Not here: running it (session).
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "engine/spec.h"
@@ -30,8 +32,8 @@ struct LayerWeights {
 };
 
 struct Weights {
-    const Tensor* table = nullptr;   // token rows in the file; null when tied: then they are read from the head
-    const Tensor* bigrams = nullptr;   // rows of token pairs in the file; null: none
+    Table table;     // token rows in the file; none when tied: then they are read from the head
+    Table bigrams;   // rows of token pairs in the file, or none
     const float* positions = nullptr;   // (positions, width), in the file or in position_rows; null: rotary
     std::vector<float> position_rows;
     std::vector<float> token_type;   // row 0
@@ -40,6 +42,7 @@ struct Weights {
     std::vector<LayerWeights> layers;
     Linear pooler, head;
     uint64_t parameters = 0;
+    std::map<std::string, Format, std::less<>> planes;   // by name: matrices that the file holds in planes
     Buffer panels;   // of all matrices, in the order of a pass; empty when they are used in place, or mapped
     Tiles tiles;     // the same, mapped
     size_t packed_bytes() const { return panels.size_bytes() + tiles.size_bytes(); }

@@ -24,6 +24,16 @@ const Tensor& Loader::expect_rows(const std::string& name, uint64_t cols, uint64
     return tensor;
 }
 
+Planes Loader::planes(const std::string& name, uint64_t cols, uint64_t rows) const {
+    Planes planes(file.get_tensor(name + ".codes"), file.get_tensor(name + ".scales"), file.find_tensor(name + ".mask"), rows, cols);
+    out.planes.emplace(name, planes.format());
+    return planes;
+}
+
+Table Loader::table(const std::string& name, uint64_t cols, uint64_t rows) const {
+    return in_planes(name) ? Table(planes(name, cols, rows)) : Table(expect_rows(name, cols, rows));
+}
+
 std::vector<float> Loader::vector(const std::string& name, uint64_t size) const {
     const Tensor& tensor = expect(name, size, 1);
     if (tensor.type != Type::f32)
@@ -42,9 +52,9 @@ Norm Loader::norm(const std::string& name) const {
 }
 
 Linear Loader::linear(const std::string& name, uint64_t rows, uint64_t cols, bool bias) const {
-    const Tensor& tensor = expect(name + ".weight", cols, rows);
+    const std::string weight = name + ".weight";
     Linear linear;
-    linear.w = PackedMatrix(tensor, spec.spans);
+    linear.w = in_planes(weight) ? PackedMatrix(planes(weight, cols, rows)) : PackedMatrix(expect(weight, cols, rows), spec.spans);
     if (bias) linear.bias = vector(name + ".bias", rows);
     out.parameters += rows * cols;
     return linear;
@@ -71,9 +81,9 @@ LayerWeights Loader::layer(size_t index) const {
 Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place, const std::string& path) {
     Weights weights;
     const Loader load{file, spec, weights};
-    const Tensor& table = load.expect_rows("token_embd.weight", spec.width, spec.vocabulary);
+    Table table = load.table("token_embd.weight", spec.width, spec.vocabulary);
     if (spec.bigrams) {
-        weights.bigrams = &load.expect_rows("bigram_embd.weight", spec.width, spec.bigrams);
+        weights.bigrams = load.table("bigram_embd.weight", spec.width, spec.bigrams);
         weights.parameters += (uint64_t)spec.bigrams * spec.width;
     }
     if (spec.positions) {
@@ -112,7 +122,7 @@ Weights Weights::load(const File& file, const ModelSpec& spec, bool in_place, co
         weights.head = load.linear(spec.tied ? "token_embd" : "output", spec.vocabulary, spec.width, false);
     }
     if (spec.classifier || !spec.tied) {
-        weights.table = &table;
+        weights.table = std::move(table);
         weights.parameters += (uint64_t)spec.vocabulary * spec.width;
     }
     weights.pack(file, in_place, path);
@@ -123,7 +133,7 @@ void Weights::pack(const File& file, bool in_place, const std::string& path) {
     const auto refuse = [](const PackedMatrix& matrix) {
         throw Error("bad_scales", "in a file with the key smallwright.scale_span the scales of every 128 inputs of a Q8_0 row must be equal, and those "
                                   "of a Q4_0 row at most 15 times one power of two, whole times. They are not in tensor " +
-                                      std::string(matrix.tensor().name) + ". Make the package again.");
+                                      std::string(matrix.tensors()[0]->name) + ". Make the package again.");
     };
     std::vector<PackedMatrix*> matrices;
     for (LayerWeights& w : layers)
@@ -158,7 +168,7 @@ void Weights::pack(const File& file, bool in_place, const std::string& path) {
         threads.run(tasks, [&](int task, int) {
             if (!matrix->pack(task * kPanelsOfTask, std::min((task + 1) * kPanelsOfTask, matrix->panels()))) refuse(*matrix);
         });
-        file.release(matrix->tensor());
+        for (const Tensor* tensor : matrix->tensors()) file.release(*tensor);
     }
 }
 

@@ -135,6 +135,25 @@ Bytes make_encoder(sw::Type type) {
     return writer.finish();
 }
 
+// Every matrix in planes, in turn of 2 bits, of 3 bits and sparse.
+void add_planes(Writer& writer, uint32_t tokens, int layers) {
+    int turn = 0;
+    const auto matrix = [&](const std::string& name, uint64_t columns, uint64_t rows) {
+        writer.planes(name + ".weight", turn % 3 == 2 ? 0 : 2 + turn % 3, columns, rows);
+        ++turn;
+    };
+    matrix("token_embd", kWidth, tokens);
+    for (int layer = 0; layer < layers; ++layer) {
+        const std::string block = "blk." + std::to_string(layer) + ".";
+        for (const char* norm : {"attn_norm.weight", "ffn_norm.weight"}) writer.tensor(block + norm, sw::Type::f32, kWidth);
+        for (const char* name : {"attn_q", "attn_output"}) matrix(block + name, kWidth, kWidth);
+        for (const char* name : {"attn_k", "attn_v"}) matrix(block + name, kWidth, kWidth / 2);
+        for (const char* name : {"ffn_gate", "ffn_up"}) matrix(block + name, kWidth, kFeedForward);
+        matrix(block + "ffn_down", kFeedForward, kWidth);
+    }
+    writer.tensor("output_norm.weight", sw::Type::f32, kWidth);
+}
+
 void add_decoder_tensors(Writer& writer, sw::Type type, uint32_t tokens, int layers) {
     writer.tensor("token_embd.weight", type, kWidth, tokens);
     for (int layer = 0; layer < layers; ++layer) {
@@ -188,7 +207,7 @@ Bytes make_pairs(sw::Type type) {
     return writer.finish();
 }
 
-Bytes make_decoder(sw::Type type) {
+Bytes make_decoder(sw::Type type, bool in_planes = false) {
     Writer writer;
     writer.text("general.architecture", "smallwright");
     writer.number("general.alignment", kAlignment);
@@ -199,7 +218,8 @@ Bytes make_decoder(sw::Type type) {
                                      "\"embedding\":{\"vocabulary\":" + std::to_string(tokens) + ",\"positions\":null,\"token_types\":null,\"norm\":false},"
                                      "\"layers\":[" + layer + "," + layer + "],\"norm\":{\"kind\":\"rms\",\"placement\":\"pre\",\"epsilon\":1e-5},"
                                      "\"heads\":{\"text\":{\"kind\":\"language_model\",\"tied\":true}}}");
-    add_decoder_tensors(writer, type, tokens, 2);
+    if (in_planes) add_planes(writer, tokens, 2);
+    else add_decoder_tensors(writer, type, tokens, 2);
     return writer.finish();
 }
 
@@ -276,7 +296,7 @@ Bytes make_native() {
 }  // namespace
 
 std::vector<Bytes> make_packages() {
-    return {make_encoder(sw::Type::q8_0), make_encoder(sw::Type::f32), make_decoder(sw::Type::q4_0), make_native(), make_native_encoder(),
+    return {make_encoder(sw::Type::q8_0), make_encoder(sw::Type::f32), make_decoder(sw::Type::q4_0), make_decoder(sw::Type::i8, true), make_native(), make_native_encoder(),
             make_pairs(sw::Type::iq4_nl), make_pairs(sw::Type::q4_0), make_family("gemma2", 0), make_family("gemma3", 1),
             make_family("smollm3", 2), make_family("llama", 3), make_family("qwen2", 4), make_family("qwen3", 5), make_family("mistral3", 6)};
 }

@@ -56,6 +56,20 @@ public:
         record(name, type, width, rows);
         fill(type, width * (rows ? rows : 1));
     }
+    // A matrix in planes: codes of 2 or 3 bits, or (0) sparse ones; random bytes, but for the scales.
+    void planes(const std::string& weight, uint64_t bits, uint64_t width, uint64_t rows) {
+        tensor(weight + ".scales", sw::Type::f16, (width + 127) / 128, rows);
+        if (bits) return bytes(weight + ".codes", width * bits / 8, rows);
+        bytes(weight + ".mask", width / 8, rows);
+        uint64_t codes = 0;
+        for (uint64_t row = 0; row < rows; ++row) {
+            const uint8_t* const mask = data_.data() + data_.size() - (rows - row) * (width / 8);
+            uint64_t kept = 0;
+            for (uint64_t i = 0; i < width / 8; ++i) kept += (uint64_t)__builtin_popcount(mask[i]);
+            codes += (kept + 1) / 2;
+        }
+        bytes(weight + ".codes", codes, 0);
+    }
     // A vector of one number.
     void constant(const std::string& name, float value, uint64_t width) {
         record(name, sw::Type::f32, width, 0);
@@ -92,6 +106,10 @@ private:
         data_.resize((data_.size() + kAlignment - 1) / kAlignment * kAlignment);
         put(records_, uint64_t(data_.size()));
         ++tensors_;
+    }
+    void bytes(const std::string& name, uint64_t width, uint64_t rows) {
+        record(name, sw::Type::i8, width, rows);
+        for (uint64_t i = 0; i < width * (rows ? rows : 1); ++i) put(data_, uint8_t(next()));
     }
     void start(const std::string& key, uint32_t type) {
         put_string(keys_, key);

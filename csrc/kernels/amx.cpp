@@ -6,6 +6,8 @@
 
 namespace sw {
 
+extern const Expands expands_avx512;
+
 extern const Products products_avx512;
 
 namespace {
@@ -177,7 +179,7 @@ constexpr Products all_products() {
 
 extern const Kernels kernels_amx;
 const Kernels kernels_amx = [] {
-    Kernels table = make_table("amx", all_products());
+    Kernels table = make_table("amx", all_products(), &expands_avx512);
     table.rounded_products = &products_amx_bf16;
     table.to_tiles = [](const float* x, size_t n, uint16_t* tile) { to_tiles_amx(x, n, tile); };
     return table;

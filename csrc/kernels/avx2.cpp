@@ -4,6 +4,8 @@
 #include <immintrin.h>
 
 namespace sw {
+
+extern const Expands expands_avx2;
 namespace {
 
 typedef float LanesFwd __attribute__((vector_size(64)));
@@ -244,6 +246,6 @@ struct Tiles {
 }  // namespace
 
 extern const Kernels kernels_avx2;
-const Kernels kernels_avx2 = make_table("avx2", all_products<Tiles>());
+const Kernels kernels_avx2 = make_table("avx2", all_products<Tiles>(), &expands_avx2);
 
 }  // namespace sw

@@ -4,6 +4,8 @@
 #include <immintrin.h>
 
 namespace sw {
+
+extern const Expands expands_avx512;
 namespace {
 
 inline void to_half_lanes(__m512 v, uint16_t* y) {
@@ -21,7 +23,7 @@ inline __m512 fuse(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, 
 }  // namespace
 
 extern const Kernels kernels_avx512;
-const Kernels kernels_avx512 = make_table("avx512", all_products<Tiles>());
+const Kernels kernels_avx512 = make_table("avx512", all_products<Tiles>(), &expands_avx512);
 
 // For amx.cpp, which is compiled with other flags and must not share anything inline.
 extern const Products products_avx512;

@@ -20,13 +20,16 @@ constexpr int kSpanBlocks = kSpan / kBlock;
 //   q8_min   the same and a minimum a block         q4_min   the same and a minimum a block
 //   q8_half  byte codes, a scale for each 16 inputs
 //   q8_span  byte codes, a scale a span             q4_span  nibble codes, a share a block and a scale a span
-// A share is a whole number from -15 to 15, so that code * share fits a byte and a span's dot is exact in 32 bits: it is
+//   q3_span  codes of 3 bits, a scale a span        q2_span  codes of 2 bits, a scale a span
+//   q4_sparse  a bit a weight, nibble codes of those that are kept, a scale a span
+// The last three are expanded to q8_span as they are multiplied. A share is a whole number from -15 to 15, so that code * share fits a byte and a span's dot is exact in 32 bits: it is
 // scaled once. The rows that meet such weights have one scale a span too (quantize_spans).
-enum class Format : uint8_t { f32, f16, bf16, q8, q8_min, q8_half, q8_span, q4, q4_min, q4_span };
-constexpr int kFormats = 10;
+enum class Format : uint8_t { f32, f16, bf16, q8, q8_min, q8_half, q8_span, q4, q4_min, q4_span, q3_span, q2_span, q4_sparse };
+constexpr int kFormats = 10;    // that are multiplied as they are packed
 
 constexpr bool is_quantized(Format f) { return f >= Format::q8; }
-constexpr bool in_spans(Format f) { return f == Format::q8_span || f == Format::q4_span; }
+constexpr bool is_expanded(Format f) { return (int)f >= kFormats; }
+constexpr bool in_spans(Format f) { return f == Format::q8_span || f >= Format::q4_span; }
 constexpr bool has_minimum(Format f) { return f == Format::q8_min || f == Format::q4_min; }
 constexpr int code_bits(Format f) { return f >= Format::q4 ? 4 : 8; }
 constexpr int scales_of_block(Format f) { return f == Format::q8_half ? 2 : 1; }
@@ -41,6 +44,13 @@ constexpr size_t spans_of(size_t cols) { return (cols + kSpan - 1) / kSpan; }   
 //   q4_min          the same with the code itself, 0 to 15
 // and at scales_at of the panel f16 scales [cols / 32][16] (q8_half: [cols / 32][2][16]), then f16 minimums. With spans:
 // f16 scales [spans][16], then (q4_span) shares [spans][16][4], a signed byte for each block of the span.
+// The expanded formats begin with their f16 scales [spans][16]; on the next 64-byte boundary
+//   q2_span         [cols / 32][2][16][4]       (code + 3) / 2 of group 4 v + s at [block][v][r], in bits 2 s and 2 s + 1
+//   q3_span         [cols / 32][3][16][4]       code + 4 of groups 2 v and 2 v + 1 at [block][v][r], in bits 0 to 2 and 3 to 5; the upper
+//                                               two bits of group 6 + v in bits 6 and 7, v < 2; the lowest ones of groups 6 and 7 there in v = 2
+//   q4_sparse       [cols / 32][8] 64-bit       words: bit 4 r + j says that input 4 g + j is kept; behind all of them, block after block,
+//                   [cols / 32][4] runs         of bytes: the n-th has code + 8 of the n-th kept weight of group g in the low, of group g + 4 in
+//                                               the high nibble, and there are as many as the longer of both needs; 64 bytes may be read from any
 struct Matrix {
     const uint8_t* data = nullptr;
     size_t panel_stride = 0;   // bytes
@@ -82,6 +92,24 @@ using ToTiles = void (*)(const float* x, size_t n, uint16_t* tile);
 enum class Activation { silu = 0, gelu = 1, gelu_tanh = 2, relu = 3, tanh = 4 };
 constexpr int kActivations = 5;
 
+// The codes of a panel that begin at `data` as q8_span has them: [blocks][8][16][4] bytes, code + 128. read_end: see Matrix.
+using Expand = void (*)(const uint8_t* data, size_t blocks, uint8_t* to, const uint8_t* read_end);
+constexpr size_t scales_before(size_t cols) { return (spans_of(cols) * kPanel * 2 + 63) / 64 * 64; }   // bytes to `data`
+
+// y = one row times one panel of `rows` rows, without the way through a cache; the bits of q8_span.
+struct Output;
+struct Rows;
+using OneRow = void (*)(const uint8_t* panel, int rows, int cols, const Rows& x, const Output& out, const uint8_t* read_end);
+
+struct Expanding {
+    Expand expand;
+    OneRow one_row;   // null: expanded
+};
+struct Expands {
+    Expanding q3_span, q2_span, q4_sparse;
+    const Expanding& of(Format f) const { return f == Format::q3_span ? q3_span : f == Format::q2_span ? q2_span : q4_sparse; }
+};
+
 // The products of one instruction set; by Format.
 struct Products {
     Product of[kFormats];
@@ -90,6 +118,7 @@ struct Products {
 struct Kernels {
     const char* name;
     Products products;
+    const Expands* expands;
     // k values to codes in [-127, 127] by blocks of 32: scale = max|x| / 127, ties to even. A block with a NaN or an
     // infinity gets a scale that is not finite, so that it reaches the logits.
     Quantize quantize;

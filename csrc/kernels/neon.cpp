@@ -6,6 +6,8 @@
 
 namespace sw {
 
+extern const Expands expands_neon;
+
 extern const Products products_i8mm;   // of neon_i8mm.cpp, which is compiled with other flags: two tokens and more
 
 namespace {
@@ -230,13 +232,13 @@ void one_or_more(const Matrix& w, const Rows& x, int n, const Output& out, int b
 }  // namespace
 
 extern const Kernels kernels_neon;
-const Kernels kernels_neon = make_table("neon", all_products<Tiles>());
+const Kernels kernels_neon = make_table("neon", all_products<Tiles>(), &expands_neon);
 
 extern const Kernels kernels_neon_i8mm;
 const Kernels kernels_neon_i8mm =
     make_table("neon_i8mm", Products{{product<Tiles, Format::f32>, product<Tiles, Format::f16>, product<Tiles, Format::bf16>,
                                       one_or_more<Format::q8>, one_or_more<Format::q8_min>, one_or_more<Format::q8_half>,
                                       one_or_more<Format::q8_span>, one_or_more<Format::q4>, one_or_more<Format::q4_min>,
-                                      one_or_more<Format::q4_span>}});
+                                      one_or_more<Format::q4_span>}}, &expands_neon);
 
 }  // namespace sw

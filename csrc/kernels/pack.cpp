@@ -173,12 +173,24 @@ void read_blocks(Type type, const uint8_t* row, size_t blocks, bool packed, floa
     }
 }
 
-// A thread's own place for a panel that is used in place.
-uint8_t* scratch_panel(size_t size_bytes) {
-    static thread_local Buffer scratch;
-    if (scratch.size_bytes() < size_bytes) scratch = Buffer(size_bytes);
-    return scratch.as();
+// A thread's own places: for a panel that is used in place, and for panels that are expanded.
+enum class Scratch { packed, expanded, count };
+uint8_t* scratch_panels(Scratch which, size_t size_bytes) {
+    static thread_local Buffer scratch[(int)Scratch::count];
+    Buffer& buffer = scratch[(int)which];
+    if (buffer.size_bytes() < size_bytes) buffer = Buffer(size_bytes);
+    return buffer.as();
 }
+
+// What a product of panel p alone writes to.
+Output output_at(Output out, int p) {
+    out.y += (size_t)p * kPanel;
+    if (out.bias) out.bias += (size_t)p * kPanel;
+    return out;
+}
+
+// Panels that are expanded before they are multiplied: for one row each alone, so that the first cache holds it.
+constexpr int kExpandedTogether = 4;
 
 }  // namespace
 
@@ -216,7 +228,15 @@ PackedMatrix::PackedMatrix(const Tensor& tensor, bool spans) : tensor_(&tensor),
     else view_.panel_stride = (size_t)view_.cols * kPanel * layout_of(tensor.type).block_bytes;
 }
 
+PackedMatrix::PackedMatrix(Planes planes) : planes_(std::make_shared<const Planes>(std::move(planes))), format_(planes_->format()) {
+    view_.rows = planes_->rows();
+    view_.cols = planes_->cols();
+}
+
+std::vector<const Tensor*> PackedMatrix::tensors() const { return planes_ ? planes_->tensors() : std::vector<const Tensor*>{tensor_}; }
+
 bool PackedMatrix::pack_panel(int panel, uint8_t* to) const {
+    if (planes_) return planes_->pack(panel, to), true;
     const int rows = view_.rows - panel * kPanel < kPanel ? view_.rows - panel * kPanel : kPanel;
     const PanelLayout layout{format_, (size_t)view_.cols};
     const auto row_at = [&](int r) { return row_of(*tensor_, (uint64_t)panel * kPanel + (uint64_t)r); };
@@ -245,12 +265,12 @@ bool PackedMatrix::pack_panel(int panel, uint8_t* to) const {
 
 bool PackedMatrix::pack(int panel_begin, int panel_end) {
     for (int p = panel_begin; p < panel_end; ++p)
-        if (!pack_panel(p, const_cast<uint8_t*>(view_.data) + (size_t)p * view_.panel_stride)) return false;
+        if (!pack_panel(p, const_cast<uint8_t*>(view_.data) + panel_at(p))) return false;
     return true;
 }
 
 bool PackedMatrix::scales_agree() const {
-    if (!in_spans(format_)) return true;
+    if (!in_spans(format_) || planes_) return true;
     const size_t blocks = (size_t)view_.cols / kBlock;
     uint16_t scale;
     int8_t shares[kSpanBlocks];
@@ -262,26 +282,61 @@ bool PackedMatrix::scales_agree() const {
 
 void PackedMatrix::multiply(const Kernels& kernels, const Rows& x, int n, const Output& out, int panel_begin, int panel_end, int read_end) const {
     const Products& products = x.bf16 && quantized() ? *kernels.rounded_products : kernels.products;
+    if (planes_) return multiply_expanded(kernels, products.of[(int)Format::q8_span], x, n, out, panel_begin, panel_end, read_end);
     const Product product = products.of[(int)format_];
     if (view_.data) {
         Matrix view = view_;
         if (read_end > 0) view.read_end = view.data + (size_t)read_end * view.panel_stride;
         return product(view, x, n, out, panel_begin, panel_end);
     }
-    uint8_t* const panel = scratch_panel(view_.panel_stride);
+    uint8_t* const panel = scratch_panels(Scratch::packed, view_.panel_stride);
     for (int p = panel_begin; p < panel_end; ++p) {
         (void)pack_panel(p, panel);   // what is used in place was checked when the model was opened
         Matrix one = view_;
         one.data = panel;
         one.rows = view_.rows - p * kPanel < kPanel ? view_.rows - p * kPanel : kPanel;
-        Output there = out;
-        there.y = out.y + (size_t)p * kPanel;
-        if (out.bias) there.bias = out.bias + (size_t)p * kPanel;
-        product(one, x, n, there, 0, 1);
+        product(one, x, n, output_at(out, p), 0, 1);
+    }
+}
+
+void PackedMatrix::multiply_expanded(const Kernels& kernels, Product product, const Rows& x, int n, const Output& out, int begin, int end, int read_end) const {
+    const PanelLayout layout{Format::q8_span, (size_t)view_.cols};
+    const Expanding& way = kernels.expands->of(format_);
+    const bool at_once = n == 1 && way.one_row && !x.bf16;
+    const size_t before = scales_before(layout.cols), scales = spans_of(layout.cols) * kPanel * sizeof(uint16_t), blocks = layout.blocks();
+    const int most = n == 1 ? 1 : kExpandedTogether;
+    Matrix some;
+    some.data = scratch_panels(Scratch::expanded, layout.size_bytes() * kExpandedTogether);
+    some.panel_stride = layout.size_bytes();
+    some.scales_at = layout.scales_at();
+    some.cols = view_.cols;
+    const uint8_t* const stop = view_.data && read_end > 0 ? view_.data + panel_at(read_end) : nullptr;
+    for (int p = begin; p < end; p += most) {
+        const int count = std::min(most, end - p);
+        for (int i = 0; i < count; ++i) {
+            const uint8_t* packed = view_.data + panel_at(p + i);
+            if (!view_.data) {
+                uint8_t* const made = scratch_panels(Scratch::packed, panel_at(p + i + 1) - panel_at(p + i) + Planes::kReadBeyond);
+                planes_->pack(p + i, made);
+                packed = made;
+            }
+            if (at_once) {
+                way.one_row(packed, std::min(view_.rows - p * kPanel, kPanel), view_.cols, x, output_at(out, p), stop);
+                break;
+            }
+            uint8_t* const to = const_cast<uint8_t*>(some.data) + (size_t)i * some.panel_stride;
+            way.expand(packed + before, blocks, to, stop);
+            if (blocks % 2) std::memset(to + blocks * layout.block_bytes(), 0, layout.block_bytes());
+            std::memcpy(to + some.scales_at, packed, scales);
+        }
+        if (at_once) continue;
+        some.rows = std::min(view_.rows - p * kPanel, count * kPanel);
+        product(some, x, n, output_at(out, p), 0, count);
     }
 }
 
 void PackedMatrix::read_row(int row, float* out) const {
+    if (planes_) return planes_->read_row(row, out);
     if (!view_.data) {   // the same bits as packed
         if (!quantized()) return read_tensor_row(*tensor_, (uint64_t)row, out);
         const size_t blocks = (size_t)view_.cols / kBlock;
@@ -312,6 +367,11 @@ void PackedMatrix::read_row(int row, float* out) const {
             out[b * kBlock + k] = (float)code * scale[k / 16] + minimum;
         }
     }
+}
+
+void Table::read_row(uint64_t row, float* out) const {
+    if (planes_) planes_->read_row((int)row, out);
+    else read_tensor_row(*tensor_, row, out);
 }
 
 void read_tensor_row(const Tensor& tensor, uint64_t row, float* out) {

@@ -3,8 +3,11 @@
 // packed into a thread's scratch each time they are used (in place: less memory, no loading, slower).
 #pragma once
 
+#include <memory>
+
 #include "file/gguf.h"
 #include "kernels/kernels.h"
+#include "kernels/planes.h"
 
 namespace sw {
 
@@ -18,14 +21,15 @@ public:
     // `tensor` is (dims[1] rows, dims[0] cols) of floats or quantised blocks, and outlives the matrix. Nothing is packed yet.
     // Throws Error kind "bad_type" for integer types, "bad_shape" when a number of rows or columns does not fit.
     explicit PackedMatrix(const Tensor& tensor, bool spans = false);
+    explicit PackedMatrix(Planes planes);
 
-    size_t size_bytes() const { return view_.panel_stride * (size_t)panels(); }   // of all panels, packed
+    size_t size_bytes() const { return panel_at(panels()); }   // of all panels, packed
     // size_bytes() on a 64-byte boundary, to be packed or already so; without it: in place
     void place(const uint8_t* memory) { view_.data = memory; }
     // Into the memory placed. False: scales do not agree in spans (the matrix must not be used).
     [[nodiscard]] bool pack(int panel_begin, int panel_end);
     bool scales_agree() const;   // what `pack` would say of all panels, where they are used in place
-    const Tensor& tensor() const { return *tensor_; }
+    std::vector<const Tensor*> tensors() const;   // where the weights come from
 
     Format format() const { return format_; }
     bool quantized() const { return is_quantized(format_); }
@@ -37,10 +41,27 @@ public:
     void read_row(int row, float* out) const;   // out: (cols)
 
 private:
+    size_t panel_at(int panel) const { return planes_ ? planes_->panel_begin(panel) : (size_t)panel * view_.panel_stride; }
     bool pack_panel(int panel, uint8_t* to) const;
-    const Tensor* tensor_ = nullptr;
+    void multiply_expanded(const Kernels& kernels, Product product, const Rows& x, int n, const Output& out, int begin, int end, int read_end) const;
+    const Tensor* tensor_ = nullptr;          // null: planes
+    std::shared_ptr<const Planes> planes_;    // null: a tensor
     Matrix view_;
     Format format_ = Format::f32;
+};
+
+// A table of rows that is never multiplied: read from the file.
+class Table {
+public:
+    Table() = default;
+    explicit Table(const Tensor& tensor) : tensor_(&tensor) {}
+    explicit Table(Planes planes) : planes_(std::make_shared<const Planes>(std::move(planes))) {}
+    explicit operator bool() const { return tensor_ || planes_; }
+    void read_row(uint64_t row, float* out) const;
+
+private:
+    const Tensor* tensor_ = nullptr;
+    std::shared_ptr<const Planes> planes_;
 };
 
 // One row of an unpacked tensor as floats; the tensor's type is one that PackedMatrix takes.

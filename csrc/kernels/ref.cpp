@@ -183,12 +183,51 @@ void product_quantized(const Matrix& w, const Rows& x, int n, const Output& out,
     }
 }
 
+void expand_q2(const uint8_t* data, size_t blocks, uint8_t* to, const uint8_t*) {
+    for (size_t at = 0; at < blocks * 8; ++at, to += kPanel * 4)
+        for (int i = 0; i < kPanel * 4; ++i) to[i] = (uint8_t)(128 - 3 + 2 * (data[at / 4 * kPanel * 4 + (size_t)i] >> 2 * (at % 4) & 3));
+}
+
+void expand_q3(const uint8_t* data, size_t blocks, uint8_t* to, const uint8_t*) {
+    for (size_t b = 0; b < blocks; ++b, data += 3 * kPanel * 4) {
+        for (int g = 0; g < 8; ++g, to += kPanel * 4) {
+            for (int i = 0; i < kPanel * 4; ++i) {
+                const uint8_t last = data[2 * kPanel * 4 + i];
+                const int raised = g < 6 ? data[g / 2 * kPanel * 4 + i] >> 3 * (g % 2) & 7 : (data[(g - 6) * kPanel * 4 + i] >> 6 & 3) << 1 | (last >> g & 1);
+                to[i] = (uint8_t)(128 - 4 + raised);
+            }
+        }
+    }
+}
+
+void expand_sparse(const uint8_t* words, size_t blocks, uint8_t* to, const uint8_t*) {
+    const uint8_t* codes = words + blocks * 8 * sizeof(uint64_t);
+    for (size_t b = 0; b < blocks; ++b, words += 8 * sizeof(uint64_t), to += 8 * kPanel * 4) {
+        for (int g = 0; g < 4; ++g) {
+            int longer = 0;
+            for (int group = g; group < 8; group += 4) {
+                int kept = 0;
+                for (int i = 0; i < kPanel * 4; ++i) {
+                    const bool keeps = words[group * 8 + i / 8] >> i % 8 & 1;
+                    to[group * kPanel * 4 + i] = (uint8_t)(keeps ? 128 - 8 + (codes[kept] >> (group - g) & 15) : 128);
+                    kept += keeps;
+                }
+                longer = kept > longer ? kept : longer;
+            }
+            codes += longer;
+        }
+    }
+}
+
+constexpr Expands expands{{expand_q3, nullptr}, {expand_q2, nullptr}, {expand_sparse, nullptr}};
+
 }  // namespace
 
 extern const Kernels kernels_ref;
 const Kernels kernels_ref = make_table(
     "ref", Products{{product_float<Format::f32>, product_float<Format::f16>, product_float<Format::bf16>, product_quantized<Format::q8>,
                      product_quantized<Format::q8_min>, product_quantized<Format::q8_half>, product_spans<Format::q8_span>,
-                     product_quantized<Format::q4>, product_quantized<Format::q4_min>, product_spans<Format::q4_span>}});
+                     product_quantized<Format::q4>, product_quantized<Format::q4_min>, product_spans<Format::q4_span>}},
+    &expands);
 
 }  // namespace sw

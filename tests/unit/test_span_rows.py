@@ -43,9 +43,10 @@ def test_a_code_lies_where_the_format_says() -> None:
     codes[0, 21] = 3  # input 16 * 1 + 4 * 1 + 1
     assert pack_spans("q2_span", codes, np.ones((1, 1), np.float32))[0, 2:].tolist() == [0, 0, 0, 0, 0, 0b1100, 0, 0]
     codes = np.full((1, 32), -4, np.int8)
-    codes[0, 21] = 2  # stored as 6: low bits 2, third bit 1
+    codes[0, [21, 25, 30]] = 2  # stored as 6: in bits 3 to 5 of byte 9, in bits 6 and 7 (upper) of bytes 1 and 6
+    codes[0, 28] = -3  # stored as 1: bit 7 of byte 8
     stored = pack_spans("q3_span", codes, np.ones((1, 1), np.float32))[0, 2:].tolist()
-    assert stored == [0, 0, 0, 0, 0, 0b1000, 0, 0, 0, 0, 1 << 5, 0]
+    assert stored == [0, 0b11000000, 0, 0, 0, 0, 0b11000000, 0, 0b10000000, 0b110000, 0, 0]
     kept = np.zeros((1, 32), bool)
     kept[0, [3, 9, 30]] = True
     codes = np.full((1, 32), -2, np.int8)

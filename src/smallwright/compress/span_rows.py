@@ -6,7 +6,8 @@ Not here: choosing codes and scales (spans.py, quantizing/), and what to drop (s
 A coded row is its scales (f16), then, in q4_sparse, a bit for each weight (kept: 1; bit k % 8 of byte k // 8), then its
 codes. Of every 32 codes:
 - q2_span: 8 bytes; bits 2 s and 2 s + 1 of byte b hold (code + 3) / 2 of input 16 (b // 4) + 4 s + b % 4;
-- q3_span: 8 bytes as in q2_span of the low two bits of code + 4, then bit k of 4 bytes for the third one of input k;
+- q3_span: 12 bytes; bits 0 to 2 and 3 to 5 of byte b hold code + 4 of inputs 8 (b // 4) + b % 4 and 4 more. Of the last
+  eight inputs, 24 + k, bits 6 and 7 of byte k hold the upper two bits, bit 6 + k // 4 of byte 8 + k % 4 the lowest one;
 - q4_sparse: 16 bytes; code k in two's complement, an even k in the low nibble of byte k // 2. In a package only the
   nibbles of kept weights follow one another, and each row begins on a byte.
 """
@@ -55,13 +56,37 @@ def pack_spans(format: str, codes: Codes, scales: Floats, kept: Mask | None = No
         nibbles = whole.view(np.uint8) & np.uint8(15)
         mask = np.packbits(kept, axis=-1, bitorder="little")
         return np.concatenate([halves, mask, nibbles[:, ::2] | nibbles[:, 1::2] << np.uint8(4)], axis=-1)
-    raised = ((whole.astype(np.int16) - row.lowest) // row.step).astype(np.uint8).reshape(len(whole), -1, 32)
-    low = raised.reshape(*raised.shape[:2], 2, 4, 4) & np.uint8(3)  # (R, blocks, half, s, byte in the half)
-    stored = np.bitwise_or.reduce(low << _SHIFTS, axis=-2).reshape(*raised.shape[:2], 8)
-    if row.code_bits == 3:
-        third = np.packbits(raised >> np.uint8(2), axis=-1, bitorder="little")
-        stored = np.concatenate([stored, third], axis=-1)
+    raised = ((whole.astype(np.int16) - row.lowest) // row.step).astype(np.uint8)
+    groups = raised.reshape(len(whole), -1, 8, 4)  # (R, blocks, group, input of the group)
+    stored = _join_twos(groups) if row.code_bits == 2 else _join_threes(groups)
     return np.concatenate([halves, stored.reshape(len(whole), -1)], axis=-1)
+
+
+def _join_twos(groups: Rows) -> Rows:
+    return np.bitwise_or.reduce(groups.reshape(*groups.shape[:2], 2, 4, 4) << _SHIFTS, axis=-2)
+
+
+def _join_threes(groups: Rows) -> Rows:
+    stored = groups[..., 0:6:2, :] | groups[..., 1:6:2, :] << np.uint8(3)
+    stored[..., :2, :] |= groups[..., 6:, :] >> np.uint8(1) << np.uint8(6)
+    lowest = groups[..., 6:, :] & np.uint8(1)
+    stored[..., 2, :] |= lowest[..., 0, :] << np.uint8(6) | lowest[..., 1, :] << np.uint8(7)
+    return stored
+
+
+def _split_twos(stored: Rows) -> Rows:
+    halves = stored.reshape(*stored.shape[:2], 2, 1, 4)
+    return (halves >> _SHIFTS & np.uint8(3)).reshape(*stored.shape[:2], 8, 4)
+
+
+def _split_threes(stored: Rows) -> Rows:
+    lines = stored.reshape(*stored.shape[:2], 3, 4)
+    groups = np.empty((*stored.shape[:2], 8, 4), np.uint8)
+    groups[..., 0:6:2, :] = lines & np.uint8(7)
+    groups[..., 1:6:2, :] = lines >> np.uint8(3) & np.uint8(7)
+    lowest = np.stack([lines[..., 2, :] >> np.uint8(6) & np.uint8(1), lines[..., 2, :] >> np.uint8(7)], axis=-2)
+    groups[..., 6:, :] = lines[..., :2, :] >> np.uint8(6) << np.uint8(1) | lowest
+    return groups
 
 
 def unpack_spans(format: str, rows: Rows, columns: int) -> tuple[Codes, Floats, Mask | None]:
@@ -75,11 +100,7 @@ def unpack_spans(format: str, rows: Rows, columns: int) -> tuple[Codes, Floats, 
         nibbles = np.stack([bytes_ & np.uint8(15), bytes_ >> np.uint8(4)], axis=-1).reshape(len(rows), columns)
         return ((nibbles ^ np.uint8(8)).astype(np.int8) - np.int8(8)), scales, kept.astype(np.bool_)
     stored = rows[:, at:].reshape(len(rows), -1, 4 * row.code_bits)
-    halves = stored[..., :8].reshape(*stored.shape[:2], 2, 1, 4)
-    raised = ((halves >> _SHIFTS) & np.uint8(3)).reshape(*stored.shape[:2], 32)
-    if row.code_bits == 3:
-        third = np.unpackbits(np.ascontiguousarray(stored[..., 8:]), axis=-1, bitorder="little")
-        raised = raised | third << np.uint8(2)
+    raised = _split_twos(stored) if row.code_bits == 2 else _split_threes(stored)
     codes = raised.astype(np.int8) * np.int8(row.step) + np.int8(row.lowest)
     return codes.reshape(len(rows), columns), scales, None
 
