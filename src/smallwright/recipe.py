@@ -22,6 +22,7 @@ from smallwright.data.settings import DataSettings
 from smallwright.errors import EngineError, RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
 from smallwright.recipe_text import apply_override, copy_tree, expand, explain
+from smallwright.spec.formats import has_zero
 from smallwright.spec.prompt import PromptForm
 from smallwright.teacher.endpoint_settings import CLASSIFIERS_ONLY
 from smallwright.teacher.settings import AnyTeacherSettings
@@ -200,6 +201,11 @@ class Recipe(BaseModel):
             raise ValueError(
                 "format: q4_sparse stores a bit for every weight and codes for kept ones. Got no sparsify step, so "
                 "that all are kept. Add {method: sparsify, ...} before it, or use q4_0"
+            )
+        if sparsify is not None and format != "mixed" and not has_zero(format):
+            raise ValueError(
+                f"dropped weights are 0, which {format} has no code for: they would come back. Use q4_sparse, or a "
+                "dense format that has one"
             )
         if sparsify is None or sparsify.heal is None or sparsify.heal.source == "dense":
             return

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from smallwright.compress.sparsifying.masks import Masks
-    from smallwright.compress.sparsifying.matrix import SparsifyOptions
     from smallwright.model import Transformer
     from smallwright.train.tasks import TrainingTask
 

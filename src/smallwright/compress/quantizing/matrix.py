@@ -17,7 +17,8 @@ from smallwright.compress.quantizing.calibration import Moments
 from smallwright.compress.quantizing.gptq import Solver, output_error
 from smallwright.compress.quantizing.grid import GRIDS, Grid
 from smallwright.compress.span_rows import stored_bytes
-from smallwright.spec.formats import PLANE_FORMATS
+from smallwright.errors import ModelSpecError
+from smallwright.spec.formats import PLANE_FORMATS, has_zero
 
 _ROWS_AT_ONCE = 1024  # of a table with many: memory stays that of some rows
 
@@ -27,8 +28,8 @@ class QuantizeOptions:
     """How matrices are coded.
 
     ``using``: round, gptq or awq. ``span``: inputs whose scales agree, 0: each block has its own. ``order``,
-    ``damping``: GPTQ's. ``correct_bias``: keep every layer's mean output by its bias. ``keep_zeros``: a weight of 0 was
-    dropped (sparsifying/) and stays 0.
+    ``damping``: GPTQ's. ``correct_bias``: keep every layer's mean output by its bias. ``keep_zeros``: a weight of 0
+    inside layers was dropped (sparsifying/) and stays 0.
     """
 
     using: str = "round"
@@ -37,6 +38,10 @@ class QuantizeOptions:
     damping: float = 0.01
     correct_bias: bool = False
     keep_zeros: bool = False
+
+    def drops(self, name: str) -> bool:
+        """Whether weights of that matrix may have been dropped: only those inside layers are."""
+        return self.keep_zeros and name.startswith("layers.")
 
     @property
     def calibrated(self) -> bool:
@@ -71,12 +76,14 @@ def store(
         Facts: ``bytes`` that the rows take in a package; ``error``, the outputs' squared error over their squared size;
         with GPTQ also ``rounding_error``, the same of rounding, never less, and what damping its Hessian took.
     Raises:
-        ModelSpecError: see ``quantize`` and ``gptq.Solver``.
+        ModelSpecError: see ``quantize`` and ``gptq.Solver``; or the format has no 0 for weights that were dropped.
     """
     rows = quantize(weights, format, span=options.span, name=name)
     meant = dequantize(rows, format, weights.shape[1])
     columns, sparse = weights.shape[1], format in PLANE_FORMATS and PLANE_FORMATS[format].sparse
-    kept = weights != 0 if options.keep_zeros or sparse else None
+    kept = weights != 0 if sparse or options.drops(name) else None
+    if kept is not None and not has_zero(format):
+        raise ModelSpecError(f"dropped weights need a format that holds 0. Got {format} in {name}. Use q4_sparse.")
     facts: dict[str, Any] = {"format": format}
     facts["bytes"] = stored_bytes(format, rows, columns) if format in PLANE_FORMATS else rows.nbytes
     if moments is None:

@@ -26,6 +26,7 @@ from smallwright.errors import RecipeError
 from smallwright.model.block import Layer
 from smallwright.model.transformer import Transformer
 from smallwright.spec import ModelSpec
+from smallwright.spec.formats import has_zero
 from smallwright.spec.tensors import list_tensors
 
 FORMATS_TRIED = ("q4_0", "q5_0", "q8_0")  # by size
@@ -168,7 +169,7 @@ class _Meter:
             return
         whole = module.weight.detach().clone()
         nats, sizes = {}, {}
-        for format in FORMATS_TRIED:
+        for format in (one for one in FORMATS_TRIED if has_zero(one) or not options.drops(name)):
             found = store(whole.numpy(), format, moments, options, name)
             module.weight.copy_(torch.from_numpy(found.weights))
             stream = Stream(self.model, self.judged) if judged is None else judged
