@@ -151,7 +151,7 @@ def test_outputs_are_kept_best_by_those_who_look_at_them(seed: int) -> None:
     shuffled = np.random.default_rng(seed).permutation(256)  # every block drops its share: large inputs must be spread
     hessian = hessian[np.ix_(shuffled, shuffled)]
     lost = {using: output_error(weights - _sparsify(weights, hessian, using, 0.5), hessian).sum() for using in METHODS}
-    assert lost["sparsegpt"] < 0.5 * lost["wanda"] and lost["wanda"] < lost["magnitude"]
+    assert lost["sparsegpt"] < 0.85 * lost["wanda"] and lost["wanda"] < lost["magnitude"]
 
 
 def test_a_singular_hessian_is_damped_and_told() -> None:

@@ -200,8 +200,7 @@ def describe_sparsity(settings: SparsifySettings, facts: Mapping[str, Any]) -> s
         score = next((name for name in ("accuracy", "perplexity", "loss") if name in heal["scores"]), None)
         told = ""
         if score is not None:
-            told = (
-                f": {score} {heal['scores_before'][score]:.4g} before, {heal['scores'][score]:.4g} after (validation)"
-            )
+            before, after = (heal[when][score] for when in ("scores_before", "scores"))
+            told = f": validation {score} {before:.4g} before, {after:.4g} after"
         parts.append(f"healed for {heal['steps']} steps{rising}{told}")
     return "; ".join(parts)
