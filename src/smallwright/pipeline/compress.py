@@ -71,7 +71,7 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
         before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
         if before != after:
             raise RecipeError(
-                f"compress.0.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
+                f"compress.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
                 "no place for them. Leave it out."
             )
     return formats
@@ -83,13 +83,13 @@ def check_room(recipe: Recipe, spec: ModelSpec) -> None:
     Args:
         spec: the very student.
     Raises:
-        RecipeError: ``compress.0.size`` is too small.
+        RecipeError: ``compress.size`` is too small.
     """
     settings = quantize_settings(recipe)
     least = count_bytes(spec, plan_formats(spec, "q4_0", embedding=settings.embedding, head=settings.head or "q4_0"))
     if settings.format == "mixed" and settings.size is not None and settings.size < least:
         raise RecipeError(
-            f"compress.0.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
+            f"compress.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
             f"take {least:,}. Give more, or use a smaller student."
         )
 

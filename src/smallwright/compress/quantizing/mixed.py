@@ -80,7 +80,7 @@ def choose_formats(
     left = most_bytes - count_bytes(spec, formats)
     if left < 0:
         raise RecipeError(
-            f"compress.0.size must hold all weights in the coarsest formats. Got room for {most_bytes:,} bytes of "
+            f"compress.size must hold all weights in the coarsest formats. Got room for {most_bytes:,} bytes of "
             f"weights, where those take {most_bytes - left:,}. Give more, or use a smaller student."
         )
     while True:
