@@ -265,7 +265,7 @@ def test_bytes_go_where_they_save_most() -> None:
         best = max(sum(one.nats["q4_0"] for one in some) for some in itertools.combinations(measured, room))
         assert saved == pytest.approx(best)
     with pytest.raises(
-        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got room for"
+        RecipeError, match=r"compress\.size must hold all weights in the coarsest formats\. Got room for"
     ):
         choose_formats(spec, measured, base - 1, fixed)
 

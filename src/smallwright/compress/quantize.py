@@ -89,7 +89,8 @@ def plan_formats(
     """Decide the format of every tensor of a model.
 
     Norms, biases, positions and token types stay f32. A classifier's output matrix decides between near neighbours and
-    is tiny, so it is q8_0 where ``default`` has 4 bits or fewer, unless ``head`` says otherwise.
+    is tiny, so it is q8_0 where ``default`` has 4 bits or fewer, unless ``head`` says otherwise. Of matrices outside
+    the layers nothing is dropped: where ``default`` is sparse, they are q4_0.
 
     Args:
         spec: the model.
@@ -101,6 +102,7 @@ def plan_formats(
     Raises:
         ModelSpecError: a format is unknown, or a matrix's rows do not divide into blocks.
     """
+    dense = "q4_0" if default in PLANE_FORMATS and PLANE_FORMATS[default].sparse else default
     outputs = {f"heads.{name}.output.weight": part.kind for name, part in spec.heads.items()}
     plan: dict[str, str] = {}
     for tensor in list_tensors(spec):
@@ -108,24 +110,29 @@ def plan_formats(
         if not tensor.matrix:
             choice = "f32"
         elif tensor.name.startswith("embedding."):
-            choice = embedding or default
+            choice = embedding or dense
         elif tensor.name in outputs:
-            gentle = "q8_0" if default in _COARSE and outputs[tensor.name] == "classifier" else default
+            gentle = "q8_0" if default in _COARSE and outputs[tensor.name] == "classifier" else dense
             choice = head or gentle
+        elif not tensor.name.startswith("layers."):
+            choice = dense
         _check_divisible(_format(choice), tensor.shape[-1], tensor.name)
         plan[tensor.name] = choice
     return plan
 
 
-def count_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
+def count_bytes(spec: ModelSpec, formats: Mapping[str, str], sparsity: float = 0.0) -> int:
     """Bytes of all tensors in their formats; the vocabulary and the keys of a package come on top.
 
-    Of sparse formats those of matrices of which nothing was dropped.
+    ``sparsity``: share of the weights that is dropped where the format is sparse.
     """
-    tensors = list_tensors(spec)
-    return sum(
-        prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
-    )
+    total = 0
+    for tensor in list_tensors(spec):
+        row = FORMATS[formats[tensor.name]]
+        total += prod(tensor.shape[:-1]) * row.row_bytes(tensor.shape[-1])
+        if isinstance(row, PlaneFormat) and row.sparse:
+            total -= int(prod(tensor.shape) * sparsity) * row.code_bits // 8
+    return total
 
 
 def _format(name: str) -> Format:

@@ -32,10 +32,11 @@ class QuantizeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["quantize"] = Field(default="quantize", description="the step")
-    format: FormatName | Literal["mixed"] = Field(
+    format: FormatName | Literal["q4_sparse", "mixed"] = Field(
         default="q8_0",
         description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), f16 or "
-        "f32; or mixed: one of the first three for each, by what it costs the answers to calibration texts, in `size`.",
+        "f32; q4_sparse, after a sparsify step: 1.1 bits a weight and 4 for each that is kept; or mixed: one "
+        "of the first three for each, by what it costs the answers to calibration texts, in `size`.",
     )
     size: SizeBytes = Field(default=None, description="mixed: the largest package, for example 4MB.")
     using: Literal["round", "gptq", "awq"] = Field(
@@ -77,14 +78,21 @@ class QuantizeSettings(BaseModel):
         return self.using != "round" or self.correct_bias or self.format == "mixed"
 
     @property
-    def uniform(self) -> FormatName:
+    def chosen_beforehand(self) -> bool:
+        """Whether rows are coded before the package is written: the writer rounds, and only dense formats."""
+        return self.calibrated or self.format == "q4_sparse"
+
+    @property
+    def uniform(self) -> FormatName | Literal["q4_sparse"]:
         """The format of a matrix of which nothing else is said; the finer one where formats are mixed."""
         return "q8_0" if self.format == "mixed" else self.format
 
     def alone(self) -> QuantizeSettings:
-        """Rounding without texts, for other models than the one that ships: mixed formats become q8_0."""
-        plain = QuantizeSettings(format=self.uniform, embedding=self.embedding, head=self.head, scales=self.scales)
-        return plain if self.calibrated else self
+        """Rounding without texts, for other models than the one that ships: mixed formats become q8_0, sparse ones
+        q4_0."""
+        format = "q4_0" if self.uniform == "q4_sparse" else self.uniform
+        plain = QuantizeSettings(format=format, embedding=self.embedding, head=self.head, scales=self.scales)
+        return plain if self.chosen_beforehand else self
 
     @model_validator(mode="before")
     @classmethod

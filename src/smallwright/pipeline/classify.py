@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.student import make_student
 from smallwright.package.write import PackageInfo
-from smallwright.pipeline.compress import compress_stage, describe_compression, draw_rows, open_quantized
+from smallwright.pipeline.compress import Calibrated, compress_stage, describe_compression, draw_rows, open_quantized
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
@@ -32,6 +31,7 @@ from smallwright.pipeline.shared import (
     quantize_settings,
     tokenizer_stage,
 )
+from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.teach import (
     answers_stage,
@@ -68,7 +68,7 @@ class Classifier:
     """The finished stages. ``teacher``, ``answers`` and ``teacher_package`` are None without a teacher.
 
     ``linear`` is None where neither the report nor the teacher's ensemble asks for it. ``more_teachers`` are the other
-    networks of that ensemble.
+    networks of that ensemble. ``sparse`` is None where no weights were dropped.
     """
 
     data: Outcome
@@ -80,6 +80,7 @@ class Classifier:
     answers: Outcome | None
     teacher_package: Outcome | None
     more_teachers: tuple[Outcome, ...] = ()
+    sparse: Outcome | None = None
 
 
 def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
@@ -105,11 +106,12 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
         voting = linear if votes else None
         answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=voting, more=more)
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
-    package = _package_stage(recipe, shop, data, tokenizer, student)
+    sparse = _sparsify(recipe, shop, data, tokenizer, student, answers, transfer)
+    package = _package_stage(recipe, shop, data, tokenizer, sparse or student)
     if teacher is not None:
         given = isinstance(recipe.teacher, PackageSettings)
         teacher_package = teacher if given else teacher_package_stage(recipe, shop, teacher)
-    return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more)
+    return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more, sparse)
 
 
 def _student_stage(
@@ -203,6 +205,40 @@ def _make_task(
     )
 
 
+def _sparsify(
+    recipe: Recipe,
+    shop: Workshop,
+    data: Outcome,
+    tokenizer: Outcome,
+    student: Outcome,
+    answers: Outcome | None,
+    transfer: Outcome | None,
+) -> Outcome | None:
+    """The student with fewer weights; what it heals with are the student's own lessons."""
+
+    def open_task(model: Transformer, hears_teacher: bool) -> ClassificationTask:
+        reader = open_tokenizer(tokenizer).tokenizer
+        return _make_task(recipe, data, reader, model.spec.context, answers if hears_teacher else None, transfer)
+
+    lessons = {"data": data, "answers": answers, "transfer": transfer}
+    return sparsify_stage(
+        recipe,
+        shop,
+        student,
+        tokenizer,
+        lessons,
+        lambda settings, spec: _draw_texts(data, tokenizer, settings, spec),
+        open_task,
+    )
+
+
+def _draw_texts(data: Outcome, tokenizer: Outcome, settings: Calibrated, spec: ModelSpec) -> Any:
+    """Calibration texts as tokens."""
+    rows = read_texts(data, "train")
+    chosen = [rows[index] for index in draw_rows(len(rows), settings)]
+    return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
+
+
 def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, student: Outcome) -> Outcome:
     inputs: dict[str, str | Outcome] = {"data": data, "tokenizer": tokenizer, "student": student}
 
@@ -223,12 +259,10 @@ def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
             quantized=quantized,
         )
 
-    def draw_texts(settings: QuantizeSettings, spec: ModelSpec) -> Any:
-        rows = read_texts(data, "train")
-        chosen = [rows[index] for index in draw_rows(len(rows), settings)]
-        return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
+    def draw(settings: Calibrated, spec: ModelSpec) -> Any:
+        return _draw_texts(data, tokenizer, settings, spec)
 
-    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw_texts, write)
+    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw, write)
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from smallwright.compress.quantize import count_bytes, plan_formats
 from smallwright.compress.settings import QuantizeSettings
+from smallwright.compress.sparsifying.settings import SparsifySettings
 from smallwright.data.completions import Completions
 from smallwright.data.shards import Shard
 from smallwright.errors import RecipeError
@@ -42,6 +43,7 @@ _MOST_NAMED = 3  # matrices in the report's line
 _KEYS_BYTES = 1024  # that calibration and provenance may add to a package after its bytes were planned
 
 Texts = Sequence[NDArray[np.integer]]
+Calibrated = QuantizeSettings | SparsifySettings  # steps that look at texts
 
 
 def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
@@ -53,12 +55,15 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
         The formats of its tensors as far as they are known: where they are mixed, the finest.
     Raises:
         RecipeError: AWQ without norms that can take factors; biases where the architecture has no place for them.
-        ModelSpecError: a width that the format cannot store.
+        ModelSpecError: a width that the format cannot store, or that a pattern N:M does not divide.
     """
     from smallwright.compress.quantizing.awq import check_awq
     from smallwright.compress.quantizing.bias import with_biases
+    from smallwright.compress.sparsifying.model import check_pattern
 
     settings = quantize_settings(recipe)
+    if recipe.sparsify is not None and recipe.sparsify.of_each is not None:
+        check_pattern(spec, recipe.sparsify.of_each)
     formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
     if settings.using == "awq":
         check_awq(spec)
@@ -66,7 +71,7 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
         before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
         if before != after:
             raise RecipeError(
-                f"compress.0.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
+                f"compress.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
                 "no place for them. Leave it out."
             )
     return formats
@@ -78,13 +83,13 @@ def check_room(recipe: Recipe, spec: ModelSpec) -> None:
     Args:
         spec: the very student.
     Raises:
-        RecipeError: ``compress.0.size`` is too small.
+        RecipeError: ``compress.size`` is too small.
     """
     settings = quantize_settings(recipe)
     least = count_bytes(spec, plan_formats(spec, "q4_0", embedding=settings.embedding, head=settings.head or "q4_0"))
     if settings.format == "mixed" and settings.size is not None and settings.size < least:
         raise RecipeError(
-            f"compress.0.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
+            f"compress.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
             f"take {least:,}. Give more, or use a smaller student."
         )
 
@@ -95,7 +100,7 @@ def compress_stage(
     model: Outcome,
     folder_name: str,
     lessons: Outcome,
-    draw_texts: Callable[[QuantizeSettings, ModelSpec], Texts],
+    draw_texts: Callable[[Calibrated, ModelSpec], Texts],
     write_rounded: Callable[[Path], PackageInfo],
 ) -> Outcome | None:
     """The student's matrices as they will be stored; None where the writer rounds them.
@@ -107,7 +112,7 @@ def compress_stage(
         write_rounded: writes the package with rounded weights: what is in it beside weights counts in ``size``.
     """
     settings = quantize_settings(recipe)
-    if not settings.calibrated:
+    if not settings.chosen_beforehand:
         return None
 
     def run(folder: Path) -> Mapping[str, Any]:
@@ -115,9 +120,10 @@ def compress_stage(
         from smallwright.model import load_model
 
         student = load_model(model.folder / folder_name)
-        texts, options = draw_texts(settings, student.spec), _options(settings)
+        texts = draw_texts(settings, student.spec) if settings.calibrated else ()
+        options = _options(settings, keep_zeros=recipe.sparsify is not None)
         facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
-        with _threads(shop.cores):
+        with torch_threads(shop.cores):
             if settings.format == "mixed":
                 formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
             else:
@@ -131,7 +137,7 @@ def compress_stage(
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """Torch's threads inside: sums in another order have other bits."""
     import torch
 
@@ -143,7 +149,7 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _options(settings: QuantizeSettings) -> QuantizeOptions:
+def _options(settings: QuantizeSettings, *, keep_zeros: bool) -> QuantizeOptions:
     from smallwright.compress.quantizing.matrix import QuantizeOptions
 
     return QuantizeOptions(
@@ -152,6 +158,7 @@ def _options(settings: QuantizeSettings) -> QuantizeOptions:
         order=settings.order,
         damping=settings.damping,
         correct_bias=settings.correct_bias,
+        keep_zeros=keep_zeros,
     )
 
 
@@ -209,7 +216,9 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
     if facts is None:
         return settings.format
     mixed = ", ".join(f"{count} {name}" for name, count in sorted(facts["formats"].items()))
-    parts = [f"{settings.format} by {settings.using} ({mixed}) on {facts['texts']} training texts"]
+    parts = [f"{settings.format} by {settings.using} ({mixed})"]
+    if settings.calibrated:
+        parts[0] += f" on {facts['texts']} training texts"
     if "sensitivity" in facts:
         costly = sorted(facts["sensitivity"], key=lambda one: -max(one["nats"].values()))[:_MOST_NAMED]
         parts.append(
@@ -226,14 +235,14 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
     return "; ".join(parts)
 
 
-def draw_rows(count: int, settings: QuantizeSettings) -> list[int]:
+def draw_rows(count: int, settings: Calibrated) -> list[int]:
     """Indices of the calibration texts among ``count``, in order."""
     asked = settings.calibration
     generator = np.random.default_rng(asked.seed)
     return sorted(generator.choice(count, min(count, asked.texts), replace=False).tolist())
 
 
-def draw_lessons(recipe: Recipe, lessons: Outcome, settings: QuantizeSettings, spec: ModelSpec) -> Texts:
+def draw_lessons(recipe: Recipe, lessons: Outcome, settings: Calibrated, spec: ModelSpec) -> Texts:
     """Calibration texts of a generator: blocks of its training text, or prompts with their completions."""
     context = min(recipe.student.context, spec.context)
     if recipe.answers_prompts:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.student import make_student
 from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import TopAnswers
@@ -20,7 +19,13 @@ from smallwright.evaluate.answers import are_right
 from smallwright.evaluate.calibration import calibrate_answers
 from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
-from smallwright.pipeline.compress import compress_stage, describe_compression, draw_lessons, open_quantized
+from smallwright.pipeline.compress import (
+    Calibrated,
+    compress_stage,
+    describe_compression,
+    draw_lessons,
+    open_quantized,
+)
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
@@ -38,6 +43,7 @@ from smallwright.pipeline.shared import (
     quantize_settings,
     tokenizer_stage,
 )
+from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.teach import described_load, held_as
 from smallwright.pipeline.teach_package import package_stage
@@ -60,6 +66,7 @@ from smallwright.train.settings import TrainSettings
 if TYPE_CHECKING:
     from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
+    from smallwright.train.tasks import TrainingTask
 
 
 MOST_CALIBRATION_ROWS, LEAST_CALIBRATION_ROWS = 2000, 50
@@ -68,7 +75,8 @@ MOST_CALIBRATION_ROWS, LEAST_CALIBRATION_ROWS = 2000, 50
 @dataclass(frozen=True)
 class Generator:
     """The finished stages. ``lessons``: what the student learned from; ``teacher`` and ``teacher_package`` are None
-    without a teacher, ``written`` where the student did not learn from its text."""
+    without a teacher, ``written`` where the student did not learn from its text, ``sparse`` where no weights were
+    dropped."""
 
     data: Outcome
     tokenizer: Outcome
@@ -78,6 +86,7 @@ class Generator:
     teacher: Outcome | None
     teacher_package: Outcome | None
     written: Outcome | None = None
+    sparse: Outcome | None = None
 
 
 def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
@@ -107,10 +116,11 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     elif teacher and _hears_teacher(recipe):
         answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
-    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data, lessons)
+    sparse = _sparsify(recipe, shop, tokenizer, lessons, student, answers)
+    package = _package_stage(recipe, shop, "package", tokenizer, sparse or student, STUDENT_FOLDER, data, lessons)
     if teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
-    return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
+    return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written, sparse)
 
 
 def _hears_teacher(recipe: Recipe) -> bool:
@@ -194,7 +204,6 @@ def _student_stage(
 ) -> Outcome:
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model, save_model
-        from smallwright.teacher.language import ANSWERS
 
         reader = open_tokenizer(tokenizer)
         beside, from_teacher = recipe.distill.needs_teacher_beside, recipe.student.source == "teacher"
@@ -212,10 +221,7 @@ def _student_stage(
             seed=recipe.seed,
             sample=sample_lessons(recipe, lessons) if narrower else (),
         )
-        soft: TopAnswers | CrossAnswers | None = None
-        if answers is not None:
-            crosses = recipe.distill.crosses_tokenizers
-            soft = open_cross_answers(answers, lessons) if crosses else TopAnswers.open(answers.folder / ANSWERS)
+        soft = _open_answers(recipe, answers, lessons)
         tutor = model if beside else None
         facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft, tutor=tutor)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
@@ -233,6 +239,32 @@ def _student_stage(
     if answers is not None:
         inputs["answers"] = answers
     return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
+
+
+def _open_answers(recipe: Recipe, answers: Outcome | None, lessons: Outcome) -> TopAnswers | CrossAnswers | None:
+    from smallwright.teacher.language import ANSWERS
+
+    if answers is None:
+        return None
+    crosses = recipe.distill.crosses_tokenizers
+    return open_cross_answers(answers, lessons) if crosses else TopAnswers.open(answers.folder / ANSWERS)
+
+
+def _sparsify(
+    recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: Outcome, student: Outcome, answers: Outcome | None
+) -> Outcome | None:
+    """The student with fewer weights; what it heals with are the student's own lessons."""
+
+    def open_task(model: Transformer, hears_teacher: bool) -> TrainingTask:
+        soft = _open_answers(recipe, answers if hears_teacher else None, lessons)
+        context = min(recipe.student.context, model.spec.context)
+        return open_lessons(recipe, lessons, recipe.distill, context=context, soft=soft)
+
+    def draw(asked: Calibrated, spec: ModelSpec) -> Any:
+        return draw_lessons(recipe, lessons, asked, spec)
+
+    read = {"lessons": lessons, "answers": answers}
+    return sparsify_stage(recipe, shop, student, tokenizer, read, draw, open_task)
 
 
 def _train(
@@ -277,7 +309,7 @@ def _package_stage(
     schema, rounding = recipe.read_schema(), quantize_settings(recipe)
     write = _make_writer(recipe, shop, name, tokenizer, model, folder_name, schema)
 
-    def draw_texts(asked: QuantizeSettings, spec: ModelSpec) -> Any:
+    def draw_texts(asked: Calibrated, spec: ModelSpec) -> Any:
         assert lessons is not None  # else there is no such stage
         return draw_lessons(recipe, lessons, asked, spec)
 
