@@ -14,7 +14,7 @@ from tests.unit.test_package import decoder, encoder, random_tensors, write
 from smallwright.compress.blocks import pack_blocks
 from smallwright.compress.quantize import plan_formats, quantize
 from smallwright.compress.span_rows import decode_spans, unpack_spans
-from smallwright.errors import EngineError
+from smallwright.errors import EngineError, PackageError
 from smallwright.package.read import read_info
 from smallwright.run import load
 from smallwright.run.prepare import prepare
@@ -158,8 +158,9 @@ def test_a_row_means_what_its_planes_say(tmp_path: Path) -> None:
 def _rewrite(path: Path, to: Path, change: dict[str, np.ndarray | None]) -> Path:
     """The same package with some tensors replaced or left out."""
     reader, writer = gguf.GGUFReader(path), gguf.GGUFWriter(str(to), "llama")
+    writer.add_custom_alignment(64)
     for key, field in reader.fields.items():
-        if not key.startswith(("GGUF.", "general.architecture")):
+        if not key.startswith(("GGUF.", "general.architecture", "general.alignment")):
             kind = field.types[0]
             if kind == gguf.GGUFValueType.ARRAY:
                 writer.add_array(key, field.contents())
@@ -196,7 +197,7 @@ def test_planes_that_do_not_belong_together_are_refused(
     name = f"blk.0.ffn_down.weight.{plane}"
     assert name in {tensor.name for tensor in gguf.GGUFReader(planes).tensors}
     broken = _rewrite(planes, tmp_path / "broken.gguf", {name: values})
-    with pytest.raises(EngineError) as caught:
+    with pytest.raises(PackageError) as caught:
         load(broken, 1)
     assert caught.value.kind == kind
     assert "blk.0.ffn_down.weight" in str(caught.value)
