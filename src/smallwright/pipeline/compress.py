@@ -80,8 +80,12 @@ def check_room(recipe: Recipe, spec: ModelSpec) -> None:
     Raises:
         RecipeError: ``compress.0.size`` is too small.
     """
-    settings = quantize_settings(recipe)
-    least = count_bytes(spec, plan_formats(spec, "q4_0", embedding=settings.embedding, head=settings.head or "q4_0"))
+    from smallwright.compress.quantizing.mixed import FORMATS_TRIED
+
+    settings, coarsest = quantize_settings(recipe), FORMATS_TRIED[0]
+    least = count_bytes(
+        spec, plan_formats(spec, coarsest, embedding=settings.embedding, head=settings.head or coarsest)
+    )
     if settings.format == "mixed" and settings.size is not None and settings.size < least:
         raise RecipeError(
             f"compress.0.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
