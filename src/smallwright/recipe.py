@@ -154,6 +154,7 @@ class Recipe(BaseModel):
         self._check_tokenizers()
         self._check_tutoring()
         self._check_offer()
+        self._check_codes()
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
             raise ValueError("teacher.ensemble is for task.kind: classify. Leave it out")
         if self.task.kind == "generate" and (self.student.bigrams or (self.teacher and self.teacher.bigrams)):
@@ -173,6 +174,17 @@ class Recipe(BaseModel):
             raise ValueError("data.augment needs labels, or rows with data.train.fields.prompt. Leave it out")
         if self.data.augment.mixing:
             raise ValueError("data.augment.mixing is for task.kind: classify. Leave it out")
+
+    def _check_codes(self) -> None:
+        train = self.compress[0].train if self.compress else None
+        if train is None or train.source == "unquantized":
+            return
+        heard = any(name != "cross_entropy" for name in self.distill.objectives)
+        if self.teacher is None or not heard or self.distill.needs_teacher_beside:
+            raise ValueError(
+                "compress.train.from: teacher needs a teacher whose kept answers the student learns. Got none. Use "
+                "from: unquantized, or a teacher with distill.objectives: [soft_targets] and answers: kept"
+            )
 
     def _check_offer(self) -> None:
         """Refuse what a teacher does not offer."""

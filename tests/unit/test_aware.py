@@ -163,7 +163,7 @@ def dense(task: LanguageModelTask, tmp_path_factory: pytest.TempPathFactory) -> 
     """A decoder that has learned the rules."""
     with seeded(0):
         model = Transformer(decoder(64))
-    options = replace(OPTIONS, max_steps=400, learning_rate=3e-3)
+    options = replace(OPTIONS, max_steps=250, learning_rate=3e-3)
     train(model, task, make_objective(("cross_entropy",)), tmp_path_factory.mktemp("dense"), options, quiet=True)
     return model
 
@@ -225,10 +225,10 @@ def test_the_file_holds_the_weights_of_the_last_pass(
     assert set(rows) == set(found.rows) == set(seen)
     assert {name for name, _ in model.named_parameters()} == {tensor.name for tensor in list_tensors(dense.spec)}
     spec = replace(dense.spec, embedding=replace(dense.spec.embedding, vocabulary=440))
-    table = np.zeros((440 - 64, 64), np.float32)
-    rows[TABLE] = np.concatenate([rows[TABLE], quantize(table, format, span=SCALE_SPAN)])
+    table_name, table = f"{TABLE}.weight", np.zeros((440 - 64, 64), np.float32)
+    rows[table_name] = np.concatenate([rows[table_name], quantize(table, format, span=SCALE_SPAN)])
     tensors = {name: weight.detach().numpy() for name, weight in model.state_dict().items()}
-    tensors[TABLE] = np.concatenate([tensors[TABLE], table])
+    tensors[table_name] = np.concatenate([tensors[table_name], table])
     path = tmp_path / "tiny.gguf"
     write_package(
         path, spec=spec, tensors=tensors, rows=rows, formats=found.formats, tokenizer=make("gpt2"), task=GENERATE, name="t"

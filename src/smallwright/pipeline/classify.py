@@ -101,7 +101,7 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
         voting = linear if votes else None
         answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=voting, more=more)
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
-    package = _package_stage(recipe, shop, data, tokenizer, student)
+    package = _package_stage(recipe, shop, data, tokenizer, student, answers, transfer)
     if teacher is not None:
         teacher_package = teacher_package_stage(recipe, shop, teacher)
     return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more)
@@ -198,7 +198,15 @@ def _make_task(
     )
 
 
-def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, student: Outcome) -> Outcome:
+def _package_stage(
+    recipe: Recipe,
+    shop: Workshop,
+    data: Outcome,
+    tokenizer: Outcome,
+    student: Outcome,
+    answers: Outcome | None,
+    transfer: Outcome | None,
+) -> Outcome:
     inputs: dict[str, str | Outcome] = {"data": data, "tokenizer": tokenizer, "student": student}
 
     def write(path: Path, temperature: float = 1.0, quantized: Quantized | None = None) -> PackageInfo:
@@ -223,7 +231,11 @@ def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
         chosen = [rows[index] for index in draw_rows(len(rows), settings)]
         return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
 
-    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw_texts, write)
+    def open_task(model: Transformer, hears_teacher: bool) -> ClassificationTask:
+        reader, heard = open_tokenizer(tokenizer).tokenizer, answers if hears_teacher else None
+        return _make_task(recipe, data, reader, model.spec.context, heard, transfer)
+
+    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw_texts, write, open_task, answers)
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)

@@ -58,6 +58,7 @@ from smallwright.train.settings import TrainSettings
 if TYPE_CHECKING:
     from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
+    from smallwright.train.tasks import TrainingTask
 
 
 MOST_CALIBRATION_ROWS, LEAST_CALIBRATION_ROWS = 2000, 50
@@ -105,7 +106,7 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     elif teacher and _hears_teacher(recipe):
         answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
-    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data, lessons)
+    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data, lessons, answers)
     if teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
@@ -187,7 +188,6 @@ def _student_stage(
 ) -> Outcome:
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model, save_model
-        from smallwright.teacher.language import ANSWERS
 
         reader = open_tokenizer(tokenizer)
         beside, from_teacher = recipe.distill.needs_teacher_beside, recipe.student.source == "teacher"
@@ -203,10 +203,7 @@ def _student_stage(
             seed=recipe.seed,
             sample=sample_lessons(recipe, lessons) if narrower else (),
         )
-        soft: TopAnswers | CrossAnswers | None = None
-        if answers is not None:
-            crosses = recipe.distill.crosses_tokenizers
-            soft = open_cross_answers(answers, lessons) if crosses else TopAnswers.open(answers.folder / ANSWERS)
+        soft = _open_answers(recipe, answers, lessons)
         tutor = model if beside else None
         facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft, tutor=tutor)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
@@ -224,6 +221,15 @@ def _student_stage(
     if answers is not None:
         inputs["answers"] = answers
     return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
+
+
+def _open_answers(recipe: Recipe, answers: Outcome | None, lessons: Outcome) -> TopAnswers | CrossAnswers | None:
+    from smallwright.teacher.language import ANSWERS
+
+    if answers is None:
+        return None
+    crosses = recipe.distill.crosses_tokenizers
+    return open_cross_answers(answers, lessons) if crosses else TopAnswers.open(answers.folder / ANSWERS)
 
 
 def _train(
@@ -260,6 +266,7 @@ def _package_stage(
     folder_name: str,
     data: Outcome,
     lessons: Outcome | None = None,
+    answers: Outcome | None = None,
 ) -> Outcome:
     """The package. One that answers prompts is asked the validation rows, and learns how sure it may be.
 
@@ -272,9 +279,17 @@ def _package_stage(
         assert lessons is not None  # else there is no such stage
         return draw_lessons(recipe, lessons, asked, spec)
 
+    def open_task(student: Transformer, hears_teacher: bool) -> TrainingTask:
+        assert lessons is not None  # else there is no such stage
+        soft = _open_answers(recipe, answers if hears_teacher else None, lessons)
+        context = min(recipe.student.context, student.spec.context)
+        return open_lessons(recipe, lessons, recipe.distill, context=context, soft=soft)
+
     compressed = None
     if lessons is not None:
-        compressed = compress_stage(recipe, shop, model, folder_name, lessons, draw_texts, write)
+        compressed = compress_stage(
+            recipe, shop, model, folder_name, lessons, draw_texts, write, open_task, answers
+        )
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)

@@ -101,7 +101,8 @@ def make_plan(recipe: Recipe) -> Plan:
     formats, most = check_compression(recipe, student), quantize_settings(recipe).size
     check_room(recipe, student)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
-    seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
+    learnt = heard * recipe.distill.epochs + _count_coded_tokens(recipe, tokens / max(1, training_rows))
+    seconds = 6 * _active(student) * learnt / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
         finetune = settings.finetune
         epochs, precision = (finetune.epochs, finetune.precision) if finetune else (0, "float32")
@@ -178,6 +179,17 @@ def _count_new_rows(recipe: Recipe, classes: int) -> int:
     """Rows that the teacher is to write, all classes together."""
     wish = recipe.teacher.new_rows if isinstance(recipe.teacher, EndpointSettings) else None
     return 0 if wish is None else wish.per_class * classes
+
+
+def _count_coded_tokens(recipe: Recipe, tokens_per_row: float) -> float:
+    """Tokens that a coded student learns on; a third more where the uncoded one answers beside it."""
+    train = quantize_settings(recipe).train
+    if train is None:
+        return 0.0
+    whole_texts = recipe.task.kind == "generate" and not recipe.answers_prompts
+    length = float(recipe.student.context) if whole_texts else tokens_per_row
+    beside = 4 / 3 if train.source == "unquantized" else 1.0
+    return train.steps * recipe.distill.accumulate * recipe.distill.batch_size * length * beside
 
 
 def _copies(recipe: Recipe) -> int:
