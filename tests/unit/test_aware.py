@@ -149,7 +149,7 @@ def make_task(folder: Path, vocabulary: int) -> LanguageModelTask:
 
 
 OPTIONS = LoopOptions(
-    epochs=100, max_steps=150, learning_rate=2e-3, weight_decay=0.0, precision="float32", threads=1, warmup_fraction=0.05
+    epochs=100, max_steps=150, learning_rate=2e-3, weight_decay=0, precision="float32", threads=1, warmup_fraction=0.05
 )
 
 
@@ -230,20 +230,19 @@ def test_the_file_holds_the_weights_of_the_last_pass(
     tensors = {name: weight.detach().numpy() for name, weight in model.state_dict().items()}
     tensors[table_name] = np.concatenate([tensors[table_name], table])
     path = tmp_path / "tiny.gguf"
-    write_package(
-        path, spec=spec, tensors=tensors, rows=rows, formats=found.formats, tokenizer=make("gpt2"), task=GENERATE, name="t"
-    )
+    what = {"spec": spec, "tensors": tensors, "rows": rows, "formats": found.formats}
+    write_package(path, **what, tokenizer=make("gpt2"), task=GENERATE, name="tiny")
     held = {tensor.name: tensor for tensor in gguf.GGUFReader(path).tensors}
     assert len(seen) > 10
     for tensor in list_tensors(spec):
         if tensor.name not in seen:
             continue
         stored = rows[tensor.name]
+        turned = interleave(stored, spec, tensor)
         if format in PLANE_FORMATS:
-            for plane, values in split_planes(format, stored, tensor.shape[-1]).items():
+            for plane, values in split_planes(format, turned, tensor.shape[-1]).items():
                 assert held[f"{tensor.package_name}.{plane}"].data.tobytes() == values.tobytes()
         else:
-            turned = interleave(stored, spec, tensor)
             assert held[tensor.package_name].data.tobytes() == turned.tobytes()
         meant = dequantize(stored, format, tensor.shape[-1])[: len(seen[tensor.name])]
         np.testing.assert_array_equal(meant.view(np.uint32), seen[tensor.name].view(np.uint32))

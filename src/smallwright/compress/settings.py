@@ -93,9 +93,10 @@ class QuantizeSettings(BaseModel):
     )
     head: FormatName | None = Field(
         default=None,
-        description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that has 4 bits or fewer.",
+        description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that has "
+        "4 bits or fewer.",
     )
-    train: TrainCodesSettings | None = Field(default=None, description="Train with the codes in view; None: no training.")
+    train: TrainCodesSettings | None = Field(default=None, description="Training that knows the codes; None: none.")
 
     @property
     def calibrated(self) -> bool:

@@ -245,10 +245,10 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
     if settings.calibrated:
         parts[0] += f" on {facts['texts']} training texts"
     if "sensitivity" in facts:
-        costly = sorted(facts["sensitivity"], key=lambda one: -max(one["nats"].values()))[:_MOST_NAMED]
+        costly = sorted(facts["sensitivity"], key=lambda one: -_coarsest_nats(one))[:_MOST_NAMED]
         parts.append(
             "most was lost in the coarsest format by "
-            + ", ".join(f"{one['name']} ({max(one['nats'].values()):.2g} nats, now {one['format']})" for one in costly)
+            + ", ".join(f"{one['name']} ({_coarsest_nats(one):.2g} nats, now {one['format']})" for one in costly)
         )
     if "solved" in facts:
         parts.append(
@@ -260,6 +260,11 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
     if settings.train is not None:
         parts.append(describe_training(settings.train, facts["train"]))
     return "; ".join(parts)
+
+
+def _coarsest_nats(one: Mapping[str, Any]) -> float:
+    """Of a ``Sensitivity`` as the card keeps it."""
+    return float(one["nats"][min(one["sizes"], key=lambda format: one["sizes"][format])])
 
 
 def draw_rows(count: int, settings: QuantizeSettings) -> list[int]:

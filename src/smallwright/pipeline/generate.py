@@ -287,9 +287,7 @@ def _package_stage(
 
     compressed = None
     if lessons is not None:
-        compressed = compress_stage(
-            recipe, shop, model, folder_name, lessons, draw_texts, write, open_task, answers
-        )
+        compressed = compress_stage(recipe, shop, model, folder_name, lessons, draw_texts, write, open_task, answers)
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)

@@ -1,7 +1,8 @@
 """Quantisation-aware training: matrices that are multiplied as they will be stored, and learn all the same.
 
 Enters: a model and rows coded by any method. Leaves: a model whose matrices are their own codes in every forward pass;
-after training its rows, bit for bit what was multiplied last. Not here: the loop (train/), when to train (pipeline/).
+after training its rows, bit for bit what was multiplied last.
+Not here: the loop (train/), when to train (pipeline/).
 
 Forward: the nearest codes of a weight under its scale, times that scale, which is rounded to what the format can hold.
 Backward: rounding counts as if it changed nothing (straight-through estimator), cutting off at the last code does not.
@@ -119,7 +120,7 @@ def wear_codes(
 
 @torch.no_grad()
 def take_off_codes(model: Transformer) -> dict[str, Rows]:
-    """The rows of every matrix that wears codes, by name; afterwards its weights are plain parameters: what they mean."""
+    """The rows of every matrix that wears codes, by name; its weights are plain parameters then: what they mean."""
     rows: dict[str, Rows] = {}
     for place, module in list(model.named_modules()):
         if not parametrize.is_parametrized(module, "weight"):
@@ -175,8 +176,8 @@ def _store(scales: Tensor, format: str, spanned: bool) -> Tensor:
         return scales.clamp(-_F16_MAX, _F16_MAX).half().float()
     size = scales.abs()
     blocks = F.pad(size, (0, -size.shape[1] % 4)).unflatten(1, (-1, 4))
-    largest = blocks.amax(-1, keepdim=True)
-    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 4)  # as spans.power_of_two.clamp(min=_SMALLEST_HALF)
+    largest = blocks.amax(-1, keepdim=True)  # its power of two: spans.power_of_two
+    unit = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 4).clamp(min=_SMALLEST_HALF)
     unit = unit.expand_as(blocks).flatten(1)[:, : size.shape[1]]
     shares = (size / unit).round().clamp(1, MOST_SHARES)
     return torch.where(size > 0, torch.sign(scales) * shares * unit, torch.zeros(()))
@@ -201,9 +202,7 @@ class _Straight(torch.autograd.Function):
     them and the last code outside."""
 
     @staticmethod
-    def forward(
-        ctx: Any, weight: Tensor, scales: Tensor, group: int, lowest: int, highest: int, step: int
-    ) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, scales: Tensor, group: int, lowest: int, highest: int, step: int) -> Tensor:
         ratios = _ratios(weight, scales, group)
         codes = _nearest(ratios, lowest, highest, step)
         inside = (ratios > lowest) & (ratios < highest)
