@@ -103,11 +103,11 @@ def test_a_size_that_no_format_fits_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got room for"
     ):
-        build(make_lamps(tmp_path, format="mixed", size="75000B"), out=tmp_path, quiet=True)
+        build(make_lamps(tmp_path, format="mixed", size="45000B"), out=tmp_path, quiet=True)
     with pytest.raises(
-        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got 40,000"
+        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got 30,000"
     ):
-        make_plan(make_lamps(tmp_path, format="mixed", size="40000B"))
+        make_plan(make_lamps(tmp_path, format="mixed", size="30000B"))
 
 
 def make_generator(folder: Path, step: dict[str, Any], **changes: Any) -> Recipe:
