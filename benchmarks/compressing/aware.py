@@ -39,7 +39,7 @@ from smallwright.tokenizer.encode import encode_texts
 from smallwright.train.predict import predict_logits
 from smallwright.train.tasks import ClassificationTask
 
-LEARNING_RATE = 1e-4
+LEARNING_RATE = 2e-4
 WAYS = tuple(
     Way(f"{format} {using}", format, using=using) for format in ("q3_span", "q2_span") for using in ("round", "gptq")
 )
