@@ -35,8 +35,9 @@ from smallwright.train.tasks import LanguageModelTask
 from smallwright.train.tutor import TutoredTask
 
 FORMATS = [("q8_0", SCALE_SPAN), ("q8_0", 0), ("q4_0", SCALE_SPAN), ("q4_0", 0), ("q5_0", 0)]
-FORMATS += [("q3_span", SCALE_SPAN), ("q2_span", SCALE_SPAN)]
+FORMATS += [("q3_span", SCALE_SPAN), ("q2_span", SCALE_SPAN), ("q4_sparse", SCALE_SPAN)]
 LIMITS = {"q8_0": (-127, 127), "q5_0": (-16, 15), "q4_0": (-8, 7), "q3_span": (-4, 3), "q2_span": (-3, 3)}
+LIMITS["q4_sparse"] = (-8, 7)
 
 
 def draw(columns: int = 288, rows: int = 7, seed: int = 0) -> Tensor:
@@ -129,9 +130,24 @@ def test_fixed_scales_have_no_gradient_and_do_not_move() -> None:
     assert weight.grad is not None and set(weight.grad.unique().tolist()) <= {0.0, 1.0}
 
 
-@pytest.mark.parametrize("format", ["f32", "f16", "q4_sparse"])
-def test_formats_without_dense_codes_are_refused(format: str) -> None:
-    with pytest.raises(ModelSpecError, match=rf"training goes through codes of dense formats\. Got {format}\."):
+def test_weights_that_were_dropped_stay_so() -> None:
+    """Neither the weight nor its gradient moves, whatever the weight that learns becomes."""
+    weight = draw(160)
+    weight[:, ::3] = 0
+    worn = code(weight, "q4_sparse", SCALE_SPAN)
+    moved = (weight + draw(160, seed=1)).requires_grad_()
+    found = worn(moved)
+    found.sum().backward()
+    assert moved.grad is not None
+    assert not found[:, ::3].any() and not moved.grad[:, ::3].any()
+    assert (found[:, 1::3] != 0).float().mean() > 0.8 and (moved.grad[:, 1::3] == 1).float().mean() > 0.5
+    stored = dequantize(worn.pack(moved.detach()), "q4_sparse", 160)
+    np.testing.assert_array_equal(stored.view(np.uint32), found.detach().numpy().view(np.uint32))
+
+
+@pytest.mark.parametrize("format", ["f32", "f16"])
+def test_formats_without_codes_are_refused(format: str) -> None:
+    with pytest.raises(ModelSpecError, match=rf"training goes through codes, which {format} has none of\."):
         CodedWeight(format, SCALE_SPAN, quantize(draw().numpy(), format), 288, learned=True)
 
 

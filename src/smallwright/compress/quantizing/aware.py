@@ -39,14 +39,14 @@ class CodedWeight(nn.Module):
     """Weights (R, C) float32 to what their codes mean: a parametrization of ``weight``.
 
     Args:
-        format: of ``spec.formats.FORMATS``; a dense one with codes.
+        format: of ``spec.formats.FORMATS``; one with codes.
         span: inputs whose scales agree (``spec.formats.SCALE_SPAN``), 0: each block has its own. See ``Grid``.
-        rows: (R, bytes of a row) uint8, whose scales it begins with.
+        rows: (R, bytes of a row) uint8, whose scales it begins with; weights that a sparse format drops stay 0.
         columns: C.
         learned: whether scales learn. What learns is the logarithm of their growth: a step of the optimizer then
             changes large and small scales by the same share.
     Raises:
-        ModelSpecError: a format without codes, or a sparse one.
+        ModelSpecError: a format without codes.
     Source: the gradients of weights and scales: Esser et al., Learned Step Size Quantization, arXiv:1902.08153, eqs. 1
         to 3, without the scale's own factor, which AdamW takes out again; its logarithm: Jain et al., Trained
         Quantization Thresholds, arXiv:1903.08066, section 3.
@@ -54,14 +54,16 @@ class CodedWeight(nn.Module):
 
     def __init__(self, format: str, span: int, rows: Rows, columns: int, *, learned: bool) -> None:
         super().__init__()
-        if format in _WHOLE or (format in PLANE_FORMATS and PLANE_FORMATS[format].sparse):
-            raise ModelSpecError(f"training goes through codes of dense formats. Got {format}. Use q4_0, for example.")
+        if format in _WHOLE:
+            raise ModelSpecError(f"training goes through codes, which {format} has none of. Use q4_0, for example.")
         grid = Grid(format, span)
         self.format, self.spanned, self.columns = format, bool(span) and format in SPANNED, columns
         self.lowest, self.highest, self.step = grid.codes
         self.group = BLOCK if format == "q4_0" else grid.group  # inputs of one scale
         scales = _read_scales(format, rows, columns)[:, :: self.group // BLOCK if format not in PLANE_FORMATS else 1]
         self.register_buffer("begun", torch.from_numpy(np.ascontiguousarray(scales)))
+        kept = unpack_spans(format, rows, columns)[2] if format in PLANE_FORMATS else None
+        self.register_buffer("kept", None if kept is None else torch.from_numpy(kept))
         self.growth = nn.Parameter(torch.zeros(scales.size)) if learned else None  # flat: no matrix to an optimizer
 
     def scales(self) -> Tensor:
@@ -73,7 +75,7 @@ class CodedWeight(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """(R, C) float32, each a code times its scale."""
-        return _Straight.apply(weight, self.scales(), self.group, self.lowest, self.highest, self.step)
+        return _Straight.apply(weight, self.scales(), self.kept, self.group, self.lowest, self.highest, self.step)
 
     @torch.no_grad()
     def pack(self, weight: Tensor) -> Rows:
@@ -82,7 +84,7 @@ class CodedWeight(nn.Module):
         codes = _nearest(_ratios(weight, scales, self.group), self.lowest, self.highest, self.step)
         whole = codes.flatten(1)[:, : self.columns].numpy().astype(np.int8)
         if self.format in PLANE_FORMATS:
-            return pack_spans(self.format, whole, scales.numpy())
+            return pack_spans(self.format, whole, scales.numpy(), None if self.kept is None else self.kept.numpy())
         blocks = whole.reshape(len(whole), -1, BLOCK)
         wide = np.repeat(scales.numpy(), self.group // BLOCK, axis=1)[:, : blocks.shape[1], None]
         return pack_blocks(self.format, blocks, wide).reshape(len(whole), -1)
@@ -198,14 +200,19 @@ def _nearest(ratios: Tensor, lowest: int, highest: int, step: int) -> Tensor:
 
 
 class _Straight(torch.autograd.Function):
-    """Codes times scales. With v = w / s: d/dw is 1 between the last codes and 0 outside; d/ds is code - v between
-    them and the last code outside."""
+    """Codes times scales; 0, without gradients, where weights are not kept. With v = w / s: d/dw is 1 between the last
+    codes and 0 outside; d/ds is code - v between them and the last code outside."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, scales: Tensor, group: int, lowest: int, highest: int, step: int) -> Tensor:
+    def forward(
+        ctx: Any, weight: Tensor, scales: Tensor, kept: Tensor | None, group: int, lowest: int, highest: int, step: int
+    ) -> Tensor:
         ratios = _ratios(weight, scales, group)
         codes = _nearest(ratios, lowest, highest, step)
         inside = (ratios > lowest) & (ratios < highest)
+        if kept is not None:
+            wide = F.pad(kept, (0, -kept.shape[1] % group)).unflatten(1, (-1, group))
+            codes, inside = codes * wide + 0.0, inside & wide  # no -0; a code of 0 has no slope either
         ctx.group = group
         slope = torch.where(inside, codes - ratios, codes) if ctx.needs_input_grad[1] else None
         ctx.save_for_backward(inside, slope)
@@ -213,11 +220,11 @@ class _Straight(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor | None, None, None, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         inside, slope = ctx.saved_tensors
         wide = F.pad(gradient, (0, -gradient.shape[1] % ctx.group)).unflatten(1, (-1, ctx.group))
         of_scales = None if slope is None else (wide * slope).sum(-1)
-        return (wide * inside).flatten(1)[:, : gradient.shape[1]], of_scales, None, None, None, None
+        return (wide * inside).flatten(1)[:, : gradient.shape[1]], of_scales, None, None, None, None, None
 
 
 class _Stored(torch.autograd.Function):
