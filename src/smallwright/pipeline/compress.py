@@ -251,8 +251,9 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
             + ", ".join(f"{one['name']} ({_coarsest_nats(one):.2g} nats, now {one['format']})" for one in costly)
         )
     if "solved" in facts:
+        then = "" if settings.train is None else " before training"
         parts.append(
-            f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's; Hessians damped by at most "
+            f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's{then}; Hessians damped by at most "
             f"{facts['most_damping']:g} of their mean diagonal, {facts['singular']} of {facts['solved']} singular"
         )
     if settings.correct_bias:
