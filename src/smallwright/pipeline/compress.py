@@ -253,8 +253,9 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
     if "solved" in facts:
         then = "" if settings.train is None else " before training"
         parts.append(
-            f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's{then}; Hessians damped by at most "
-            f"{facts['most_damping']:g} of their mean diagonal, {facts['singular']} of {facts['solved']} singular"
+            f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's{then}; Hessians "
+            f"damped by at most {facts['most_damping']:g} of their mean diagonal, {facts['singular']} of "
+            f"{facts['solved']} singular"
         )
     if settings.correct_bias:
         parts.append("biases corrected")
