@@ -24,7 +24,7 @@ from compressing.classify import check_classifier
 from compressing.language import check_language
 
 PARTS = ("language", "classifier", "aware")
-STEPS, BLOCKS, ROWS, TEST_TOKENS, CODED_STEPS = 600, 64, 1024, 30_000, 1000
+STEPS, BLOCKS, ROWS, TEST_TOKENS, CODED_STEPS = 600, 64, 1024, 30_000, 240
 
 
 def main() -> None:
