@@ -117,7 +117,8 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
         answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
     sparse = _sparsify(recipe, shop, tokenizer, lessons, student, answers)
-    package = _package_stage(recipe, shop, "package", tokenizer, sparse or student, STUDENT_FOLDER, data, lessons)
+    ready = sparse or student
+    package = _package_stage(recipe, shop, "package", tokenizer, ready, STUDENT_FOLDER, data, lessons, answers)
     if teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written, sparse)
@@ -254,17 +255,25 @@ def _sparsify(
     recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: Outcome, student: Outcome, answers: Outcome | None
 ) -> Outcome | None:
     """The student with fewer weights; what it heals with are the student's own lessons."""
+    read = {"lessons": lessons, "answers": answers}
+    draw, open_task = _openers(recipe, lessons, answers)
+    return sparsify_stage(recipe, shop, student, tokenizer, read, draw, open_task)
+
+
+def _openers(
+    recipe: Recipe, lessons: Outcome, answers: Outcome | None
+) -> tuple[Callable[[Calibrated, ModelSpec], Any], Callable[[Transformer, bool], TrainingTask]]:
+    """How calibration texts are drawn, as tokens, and what a student that is compressed learns with."""
+
+    def draw(asked: Calibrated, spec: ModelSpec) -> Any:
+        return draw_lessons(recipe, lessons, asked, spec)
 
     def open_task(model: Transformer, hears_teacher: bool) -> TrainingTask:
         soft = _open_answers(recipe, answers if hears_teacher else None, lessons)
         context = min(recipe.student.context, model.spec.context)
         return open_lessons(recipe, lessons, recipe.distill, context=context, soft=soft)
 
-    def draw(asked: Calibrated, spec: ModelSpec) -> Any:
-        return draw_lessons(recipe, lessons, asked, spec)
-
-    read = {"lessons": lessons, "answers": answers}
-    return sparsify_stage(recipe, shop, student, tokenizer, read, draw, open_task)
+    return draw, open_task
 
 
 def _train(
@@ -301,6 +310,7 @@ def _package_stage(
     folder_name: str,
     data: Outcome,
     lessons: Outcome | None = None,
+    answers: Outcome | None = None,
 ) -> Outcome:
     """The package. One that answers prompts is asked the validation rows, and learns how sure it may be.
 
@@ -309,13 +319,10 @@ def _package_stage(
     schema, rounding = recipe.read_schema(), quantize_settings(recipe)
     write = _make_writer(recipe, shop, name, tokenizer, model, folder_name, schema)
 
-    def draw_texts(asked: Calibrated, spec: ModelSpec) -> Any:
-        assert lessons is not None  # else there is no such stage
-        return draw_lessons(recipe, lessons, asked, spec)
-
     compressed = None
     if lessons is not None:
-        compressed = compress_stage(recipe, shop, model, folder_name, lessons, draw_texts, write)
+        draw, open_task = _openers(recipe, lessons, answers)
+        compressed = compress_stage(recipe, shop, model, folder_name, lessons, draw, write, open_task, answers)
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)
