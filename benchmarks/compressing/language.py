@@ -20,6 +20,7 @@ import gguf
 import numpy as np
 
 from claims import Claims
+from compressing.caches import judge_caches
 from compressing.cells import Subject, Way, Written
 from compressing.llama import LlamaTools
 from distilling.language import BATCH, CONTEXT, LEARN, TEACHER_TOKENS, write_texts
@@ -101,7 +102,11 @@ def check_language(
     judged = judge(files, test, test_tokens)
     said = {name: tools.perplexity(path, folder / "test.txt", context=CONTEXT) for name, path in files.items()}
     report(claims, model, written, judged, said, theirs)
+    caches = judge_caches({name: files[name] for name in ("f32", "q4_0 gptq")}, test, test_tokens, CONTEXT)
+    for name, found in caches.items():
+        claims.check(f"{name}: nats a token that 8-bit keys and values lose", round(found["8"]["lost"], 5), "<=", 0.001)
     claims.numbers["language"] |= {
+        "caches": caches,
         "decoder": "given" if decoder else f"trained for {steps} steps",
         "calibration_texts": len(calibration),
         "calibration_tokens": sum(map(len, calibration)),

@@ -24,10 +24,17 @@ std::string quoted(std::string_view text) {
     return out + "\"";
 }
 
+// What a tensor is stored as: its type, or the format of ours of whose planes it is one.
+const char* storage_of(const Tensor& tensor, const Weights& weights) {
+    const auto planes = weights.planes.find(tensor.name.substr(0, tensor.name.rfind('.')));
+    if (planes == weights.planes.end()) return layout_of(tensor.type).name;
+    return planes->second == Format::q3_span ? "q3_span" : planes->second == Format::q2_span ? "q2_span" : "q4_sparse";
+}
+
 std::string describe(const File& file, const ModelSpec& spec, const Weights& weights, const Kernels& kernels) {
     std::map<std::string, std::pair<uint64_t, uint64_t>> types;   // name: tensors, bytes
     for (const Tensor& tensor : file.tensors()) {
-        auto& [count, bytes] = types[layout_of(tensor.type).name];
+        auto& [count, bytes] = types[storage_of(tensor, weights)];
         ++count;
         bytes += tensor.size_bytes;
     }

@@ -2,6 +2,8 @@
 // Enters: a ModelSpec and a validated file. Leaves: Weights (packed) and Plan. Not here: running it (session).
 #pragma once
 
+#include <map>
+#include <string>
 #include <vector>
 
 #include "engine/spec.h"
@@ -40,6 +42,7 @@ struct Weights {
     std::vector<LayerWeights> layers;
     Linear pooler, head;
     uint64_t parameters = 0;
+    std::map<std::string, Format, std::less<>> planes;   // by name: matrices that the file holds in planes
     Buffer panels;   // of all matrices, in the order of a pass; empty when they are used in place, or mapped
     Tiles tiles;     // the same, mapped
     size_t packed_bytes() const { return panels.size_bytes() + tiles.size_bytes(); }

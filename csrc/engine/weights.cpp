@@ -25,7 +25,9 @@ const Tensor& Loader::expect_rows(const std::string& name, uint64_t cols, uint64
 }
 
 Planes Loader::planes(const std::string& name, uint64_t cols, uint64_t rows) const {
-    return Planes(file.get_tensor(name + ".codes"), file.get_tensor(name + ".scales"), file.find_tensor(name + ".mask"), rows, cols);
+    Planes planes(file.get_tensor(name + ".codes"), file.get_tensor(name + ".scales"), file.find_tensor(name + ".mask"), rows, cols);
+    out.planes.emplace(name, planes.format());
+    return planes;
 }
 
 Table Loader::table(const std::string& name, uint64_t cols, uint64_t rows) const {

@@ -29,8 +29,16 @@ uint32_t load_word(const uint8_t* from) {
     return word;
 }
 
-void set_bits(uint8_t* words, size_t word, int r, uint32_t four) {   // bits 4 r .. 4 r + 3
-    words[word * kWord + (size_t)r / 2] |= (uint8_t)(four << 4 * (r % 2));
+// Four codes from one on, a byte each, raised by 8 from the file's two's complement; what is behind the last one does not count.
+uint32_t four_codes(const uint8_t* codes, uint64_t size_bytes, uint64_t index) {
+    uint32_t word = 0;
+    const uint64_t at = index / 2;
+    if (at + sizeof word <= size_bytes) word = load_word(codes + at);
+    else
+        for (uint64_t i = at; i < size_bytes; ++i) word |= (uint32_t)codes[i] << 8 * (i - at);
+    word = word >> 4 * (index % 2) & 0xffff;
+    word = (word | word << 8) & 0x00ff00ffu;
+    return ((word | word << 4) & 0x0f0f0f0fu) ^ 0x08080808u;
 }
 
 int nibble_of(const uint8_t* bytes, uint64_t index) { return bytes[index / 2] >> 4 * (index % 2) & 15; }
@@ -111,24 +119,33 @@ void Planes::pack_bits(int row, int r, uint8_t* to) const {
 
 void Planes::pack_kept(int panel, int rows, uint8_t* to) const {
     const size_t blocks = (size_t)cols_ / kBlock;
+    const uint8_t* const stored = codes_->data;
     uint8_t* out = to + blocks * kWords * kWord;
-    uint64_t next[kPanel] = {};   // of each row: its next code
+    uint64_t next[kPanel];   // of each row: its next code, counted from the first row's first
+    for (int r = 0; r < rows; ++r) next[r] = row_begin_[(size_t)panel * kPanel + (size_t)r] * 2;
     for (size_t b = 0; b < blocks; ++b) {
-        uint8_t groups[kWords][kPanel * 4];   // codes of what is kept
-        int count[kWords] = {};
+        uint8_t groups[kWords][kPanel * 4 + 4];   // codes of what is kept; four are written at once
+        uint64_t words[kWords] = {};
+        size_t count[kWords] = {};
         for (int r = 0; r < rows; ++r) {
             const uint32_t kept = load_word(words_of(panel * kPanel + r) + b * 4);
-            const uint8_t* const codes = codes_->data + row_begin_[(size_t)panel * kPanel + (size_t)r];
             for (size_t g = 0; g < kWords; ++g) {
                 const uint32_t four = kept >> 4 * g & 15;
-                set_bits(to, b * kWords + g, r, four);
-                for (int i = 0; i < __builtin_popcount(four); ++i) groups[g][count[g]++] = (uint8_t)(nibble_of(codes, next[r]++) ^ 8);   // two's complement, raised by 8
+                const uint32_t codes = four_codes(stored, codes_->size_bytes, next[r]);
+                words[g] |= (uint64_t)four << 4 * r;
+                std::memcpy(groups[g] + count[g], &codes, sizeof codes);
+                const auto found = (size_t)__builtin_popcount(four);
+                count[g] += found;
+                next[r] += found;
             }
         }
+        std::memcpy(to + b * sizeof words, words, sizeof words);
         for (size_t g = 0; g < kWords / 2; ++g) {
-            for (int i = 0; i < count[g]; ++i) out[i] |= groups[g][i];
-            for (int i = 0; i < count[g + 4]; ++i) out[i] |= (uint8_t)(groups[g + 4][i] << 4);
-            out += std::max(count[g], count[g + 4]);
+            const size_t longer = std::max(count[g], count[g + 4]);
+            std::memset(groups[g] + count[g], 0, longer - count[g]);
+            std::memset(groups[g + 4] + count[g + 4], 0, longer - count[g + 4]);
+            for (size_t i = 0; i < longer; ++i) out[i] = (uint8_t)(groups[g][i] | groups[g + 4][i] << 4);
+            out += longer;
         }
     }
 }

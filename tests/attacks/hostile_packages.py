@@ -10,6 +10,8 @@ from tests.attacks.mutations import put, read_layout
 from tests.parity.family_packages import FAMILIES, write_family
 from tests.unit.test_package import decoder, encoder, write
 
+from smallwright.spec.formats import PLANE_FORMATS
+
 ALIGNMENT = 64
 # Columns are 256 but for attn_output and ffn_down, where they are 32.
 FAMILY_TYPES = {
@@ -22,6 +24,8 @@ FAMILY_TYPES = {
 def write_packages(folder: Path) -> list[Path]:
     write(folder / "bert_q8.gguf", encoder(300), "bert_uncased", "q8_0")
     write(folder / "decoder_q4.gguf", decoder(430), "gpt2", "q4_0")
+    for format in PLANE_FORMATS:
+        write(folder / f"{format}.gguf", decoder(430), "gpt2", format)
     write(folder / "qwen_f16.gguf", decoder(430, mixer={"bias": True}), "qwen2", "f16")
     (folder / "native_f32.gguf").write_bytes(_without_our_keys(folder, decoder(430), "llama3"))
     (folder / "native_bert.gguf").write_bytes(_without_our_keys(folder, encoder(300), "bert_cased"))

@@ -117,6 +117,10 @@ def read_bytes(path: Path) -> tuple[int, int]:
     """Bytes of weights in memory, and those that a token reads."""
     with load(path, 1) as package:
         package.logits([1, 2, 3])
+        assert set(package.description["tensor_types"]) == {
+            "f32",
+            path.parent.name if path.stem == "planes" else "q8_0",
+        }
         before = package.counters()["weight_bytes_read"]
         package.logits([1])
         return package.description["packed_bytes"], package.counters()["weight_bytes_read"] - before
@@ -132,7 +136,7 @@ def test_the_counters_confirm_the_saving(tmp_path: Path) -> None:
         folder.mkdir()
         planes, plain = write_both(folder, spec, "gpt2", format)
         memory, read = read_bytes(planes)
-        assert read == memory == pytest.approx(weights * expected / 8, rel=0.06)
+        assert read == memory == pytest.approx(weights * expected / 8, rel=0.08)  # sparse runs lie in pairs
         assert read < 0.45 * read_bytes(plain)[1]
         assert planes.stat().st_size < plain.stat().st_size - 0.5 * weights
         info = read_info(planes)
