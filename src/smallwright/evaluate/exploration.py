@@ -43,7 +43,8 @@ class Point:
         score: of the measure; ``low`` and ``high``: its 95 % interval.
         lost: how much worse than the reference on the same rows: share of right answers, or nats a token.
         lost_error: half the width of its 95 % interval (normal approximation, paired).
-        ms: median of a text, an answer or a new token, one thread; ``ms_low``, ``ms_high``: the medians of the rounds.
+        ms: median of a text, an answer or a new token, one thread; None: the model wrote no second token.
+            ``ms_low``, ``ms_high``: least and largest median of a round; None: not known of tokens.
         added_rss_bytes: what opening and answering added to a process; None: not measured.
         seconds: processor time of coding, writing and calibrating the package.
     """
@@ -59,9 +60,9 @@ class Point:
     high: float
     lost: float
     lost_error: float
-    ms: float
-    ms_low: float
-    ms_high: float
+    ms: float | None
+    ms_low: float | None
+    ms_high: float | None
     added_rss_bytes: int | None
     seconds: float
 
@@ -92,9 +93,15 @@ class Exploration:
     machine: Mapping[str, Any]
 
     def front(self, cost: str) -> list[bool]:
-        """By point, whether none is both better and cheaper; ``cost`` is ``size_bytes`` or ``ms``."""
+        """By point, whether none is both better and cheaper; ``cost`` is ``size_bytes`` or ``ms``.
+
+        A point without a measured cost is not on the front.
+        """
         sign = -1 if self.measure.more_is_better else 1
-        return pareto_front([(getattr(point, cost), sign * point.score) for point in self.points])
+        known = [index for index, point in enumerate(self.points) if getattr(point, cost) is not None]
+        found = pareto_front([(getattr(self.points[index], cost), sign * self.points[index].score) for index in known])
+        best = {index for index, on in zip(known, found, strict=True) if on}
+        return [index in best for index in range(len(self.points))]
 
     def to_document(self) -> dict[str, Any]:
         """Plain values for JSON; each point says on which fronts it is."""
