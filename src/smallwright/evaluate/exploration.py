@@ -43,7 +43,7 @@ class Point:
         score: of the measure; ``low`` and ``high``: its 95 % interval.
         lost: how much worse than the reference on the same rows: share of right answers, or nats a token.
         lost_error: half the width of its 95 % interval (normal approximation, paired).
-        ms: median of a text, an answer or a new token, one thread; None: the model wrote no second token.
+        ms: median of a text, an answer or a new token, one thread; None: too few tokens to tell.
             ``ms_low``, ``ms_high``: least and largest median of a round; None: not known of tokens.
         added_rss_bytes: what opening and answering added to a process; None: not measured.
         seconds: processor time of coding, writing and calibrating the package.

@@ -63,9 +63,9 @@ class Attempts:
             reason = self.refusal(way)
             if reason is not None:
                 self.left_out[way.name] = reason
-                self.shop.say(f"{way.name:<24} left out: {reason}")
+                self.shop.say(f"left out: {way.name}: {reason}")
                 continue
-            self.shop.say(f"{way.name:<24} {len(self.made) + 1}")
+            self.shop.say(f"way {len(self.made) + 1}: {way.name}")
             changed = way.apply(self.recipe)
             # The first one builds the student, which is worth telling; the others find it.
             shop = Workshop(self.shop.work, self.shop.threads, quiet=self.shop.quiet or bool(self.made))

@@ -50,6 +50,7 @@ EXACT = Measure("exactly right", "row", more_is_better=True)
 PERPLEXITY = Measure("perplexity", "token", more_is_better=False)
 _VALUES, _ANSWERS = "values.npy", "answers.json"
 _MOST_ROWS = 2000
+_LEAST_TOKENS = 8  # decoded in a call, for a time of one
 _NORMAL = 1.959964  # half the width of a 95 % interval, in standard errors
 
 
@@ -91,7 +92,9 @@ def judge_ways(recipe: Recipe, shop: Workshop, made: Sequence[Made], left_out: M
             "ways are compared on validation rows. Got none. Give data.validation, or a validation_fraction above 0."
         )
     measure = _measure_of(recipe, made[0].built)
-    judged = [_judge(recipe, shop, one, rows, measure) for one in made]
+    shop.say(f"asking {len(made)} packages {len(rows)} validation rows, then timing them in turn")
+    quiet = Workshop(shop.work, shop.threads, quiet=True)
+    judged = [_judge(recipe, quiet, one, rows, measure) for one in made]
     costs, timed = _time(recipe, made, rows, judged)
     return Exploration(
         name=recipe.name,
@@ -234,8 +237,13 @@ def _standard_error(values: NDArray[np.float64]) -> float:
 
 
 def _milliseconds(cost: Cost) -> tuple[float | None, float | None, float | None]:
-    """Median of a call and of the rounds' medians, the least and the most; of a token, the median alone, if any."""
+    """Median of a call and of the rounds' medians, the least and the most; of a token, the median alone.
+
+    None where the model stopped after a few tokens: their time is the difference of two calls, and lost in their noise.
+    """
     if cost.latency is not None:
         return cost.latency.p50_ms, cost.latency.round_p50_min_ms, cost.latency.round_p50_max_ms
-    decoded = None if cost.generation is None else cost.generation.decode_tokens_per_second
-    return None if decoded is None else 1e3 / decoded, None, None
+    speed = cost.generation
+    if speed is None or speed.decode_tokens_per_second is None or speed.decode_tokens < _LEAST_TOKENS:
+        return None, None, None
+    return 1e3 / speed.decode_tokens_per_second, None, None

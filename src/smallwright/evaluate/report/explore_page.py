@@ -72,7 +72,10 @@ def _to_json(document: dict[str, Any]) -> str:
 def _parts(found: Exploration) -> list[Markup | None]:
     by_size, by_time = found.front("size_bytes"), found.front("ms")
     better = "Up and to the left is better" if found.measure.more_is_better else "Down and to the left is better"
-    hint = f"{better}. Named and joined: nothing is both smaller and better. A ring: as the recipe stores it now."
+    hint = (
+        f"{better}. Joined: nothing is both smaller and better. Numbers: those of the table. A ring: as the recipe "
+        "stores it now."
+    )
     lead = (
         f"{len(found.points)} ways to store one student, each written as a package and asked "
         f"{numbers.count(found.rows)} validation rows"
@@ -106,11 +109,15 @@ def _worth(found: Exploration, point: Point) -> float:
 
 
 def _picture(found: Exploration, cost: str, front: list[bool]) -> Markup | None:
+    number = {index: place for place, index in enumerate(_by_size(found), start=1)}
     known = [index for index, point in enumerate(found.points) if getattr(point, cost) is not None]
     drawn = [found.points[index] for index in known]
     percent = ", %" if found.measure.more_is_better else ""
     return plots.front(
-        [(point.name, float(getattr(point, cost)), _worth(found, point)) for point in drawn],
+        [
+            (str(number[index]), float(getattr(point, cost)), _worth(found, point))
+            for index, point in zip(known, drawn, strict=True)
+        ],
         [front[index] for index in known],
         name=f"front-{cost.replace('_', '-')}",
         x_label="file size" if cost == "size_bytes" else f"milliseconds: {found.timed}, one thread",
@@ -129,14 +136,20 @@ def _explain(found: Exploration) -> str:
     )
 
 
+def _by_size(found: Exploration) -> list[int]:
+    """Indices of the points, the smallest file first: the order of the table, and the pictures' numbers."""
+    return sorted(range(len(found.points)), key=lambda index: found.points[index].size_bytes)
+
+
 def _table(found: Exploration, by_size: list[bool], by_time: list[bool]) -> Markup:
-    order = sorted(range(len(found.points)), key=lambda index: found.points[index].size_bytes)
+    order = _by_size(found)
     head = ("way", found.measure.name, "lost", "file", "time", "memory", "processor time to make", "on the front of")
     rows = []
-    for index in order:
+    for place, index in enumerate(order, start=1):
         point = found.points[index]
         fronts = [name for name, on in (("size", by_size[index]), ("time", by_time[index])) if on]
-        rows.append((*_cells(found, point), ", ".join(fronts) or "–"))
+        name, *cells = _cells(found, point)
+        rows.append((f"{place} · {name}", *cells, ", ".join(fronts) or "–"))
     marks = ["own" if found.points[index].own else None for index in order]
     return table(head, rows, class_="stack", marks=marks)
 

@@ -166,10 +166,10 @@ def front(
     write: Callable[[float], str],
     own: Sequence[bool],
 ) -> Markup | None:
-    """Points of a cost (to the left is better) and a worth, those on the Pareto front named and joined.
+    """Points of a cost (to the left is better) and a worth, those on the Pareto front joined.
 
     Args:
-        points: (name, x above 0, y) of each.
+        points: (short label, x above 0, y) of each.
         on_front: of each, whether nothing beats it.
         name: of the picture.
         x_label, y_label: of the axes.
@@ -181,20 +181,19 @@ def front(
     if len(points) < 2:
         return None
     figure, axes = _figure(7.4, 4.4)
-    best = sorted((x, y, label) for (label, x, y), on in zip(points, on_front, strict=True) if on)
+    best = sorted((x, y) for (_, x, y), on in zip(points, on_front, strict=True) if on)
     if best:
-        axes.step([x for x, _, _ in best], [y for _, y, _ in best], where="post", color=ACCENT, linewidth=1.2, zorder=1)
-    for (_, x, y), on, mine in zip(points, on_front, own, strict=True):
+        axes.step([x for x, _ in best], [y for _, y in best], where="post", color=ACCENT, linewidth=1.2, zorder=1)
+    for (label, x, y), on, mine in zip(points, on_front, own, strict=True):
         axes.plot([x], [y], "o", color=ACCENT if on else SECOND, markersize=8 if on else 6, zorder=3)
         if mine:
             axes.plot([x], [y], "o", color="none", markeredgecolor=INK, markersize=13, zorder=2)
+        style = {"color": INK, "fontweight": "bold"} if on else {"color": MUTED}
+        axes.annotate(label, (x, y), xytext=(4, 5), textcoords="offset points", fontsize=9, zorder=4, **style)
     axes.set_xscale("log")
     low, high = min(x for _, x, _ in points), max(x for _, x, _ in points)
     _log_ticks(axes, _SIZE_TICKS if low >= 1000 else _TIME_TICKS, low / 1.4, high * 1.6, write)
     axes.margins(y=0.12)
-    for number, (x, y, label) in enumerate(best):
-        place = (6, 9) if number % 2 == 0 else (6, -15)  # in turn above and below: neighbours are often near
-        axes.annotate(label, (x, y), xytext=place, textcoords="offset points", fontsize=8.5, color=INK, zorder=4)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
     return _svg(figure, name, f"{y_label} against {x_label}; the Pareto front is joined")
