@@ -132,13 +132,15 @@ def compress_stage(
 
 @contextlib.contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """Torch's threads inside: sums in another order have other bits."""
+    """The threads of torch and of NumPy's linear algebra inside: sums in another order have other bits."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 
