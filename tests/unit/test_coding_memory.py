@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_a_table_takes_little_beside_its_codes(name: str) -> None:
     assert reading - meant.nbytes < table.nbytes / 4
 
 
-def _peak(make):  # type: ignore[no-untyped-def]
+def _peak(make: Callable[[], np.ndarray]) -> tuple[np.ndarray, int]:
     tracemalloc.start()
     try:
         made = make()
