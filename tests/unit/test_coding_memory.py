@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
+from tests.unit.test_package import decoder
 
-from smallwright.compress.quantize import dequantize, quantize
+from smallwright.compress.quantize import dequantize, plan_formats, quantize
+from smallwright.compress.quantizing.matrix import QuantizeOptions
+from smallwright.compress.quantizing.model import quantize_model
+from smallwright.errors import ModelSpecError
+from smallwright.model import Transformer, seeded
 from smallwright.spec.formats import FORMATS, SCALE_SPAN
+from smallwright.spec.tensors import list_tensors
 
 CODED = [name for name, row in FORMATS.items() if row.bits_per_weight < 16]
 
@@ -41,3 +49,22 @@ def _peak(make: Callable[[], np.ndarray]) -> tuple[np.ndarray, int]:
         return made, tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+def test_a_model_with_a_large_table_is_coded_as_its_parts_would_be() -> None:
+    spec = decoder()
+    spec = replace(spec, embedding=replace(spec.embedding, vocabulary=9000))
+    with seeded(0):
+        model = Transformer(spec).eval()
+    before = {name: value.numpy().copy() for name, value in model.state_dict().items()}
+    found = quantize_model(model, plan_formats(spec, "q4_0"), [], QuantizeOptions(span=SCALE_SPAN))
+    assert set(found.rows) == {tensor.name for tensor in list_tensors(spec) if tensor.matrix}
+    for name, rows in found.rows.items():
+        whole = quantize(before[name], found.formats[name], span=SCALE_SPAN)
+        assert np.array_equal(rows, whole)
+        assert np.array_equal(found.tensors[name], dequantize(whole, found.formats[name], before[name].shape[1]))
+        assert found.facts[name] == {"format": found.formats[name]}
+    with torch.no_grad():
+        model.embedding.tokens.weight[8000, 3] = float("nan")
+    with pytest.raises(ModelSpecError, match=r"Got nan in embedding\.tokens\.weight at \[8000, 3\]"):
+        quantize_model(model, plan_formats(spec, "q4_0"), [], QuantizeOptions(span=SCALE_SPAN))
