@@ -33,6 +33,8 @@ WAYS = (
     Way("q4_0 gptq", "q4_0", using="gptq"),
     Way("q4_0 gptq, biases", "q4_0", using="gptq", correct_bias=True),
     Way("q4_0 round, biases", "q4_0", correct_bias=True),
+    Way("q3_span round", "q3_span"),
+    Way("q2_span round", "q2_span"),
 )
 BEST = "q4_0 gptq, biases"  # named before any test row was read
 

@@ -12,11 +12,13 @@ import pytest
 from safetensors.numpy import load_file
 from tests.unit.test_ensemble_build import LEARN, make_recipe
 from tests.unit.test_package import decoder, encoder
+from threadpoolctl import threadpool_info, threadpool_limits
 
+from smallwright.compress.quantizing.gptq import Solver
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.pipeline import build, make_plan
-from smallwright.pipeline.compress import check_compression, draw_rows
+from smallwright.pipeline.compress import coding_threads, check_compression, draw_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
 from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.recipe import Recipe
@@ -55,6 +57,30 @@ def test_a_classifier_by_gptq_with_biases(tmp_path: Path) -> None:
     names = {tensor.name for tensor in gguf.GGUFReader(made.package).tensors}
     assert "blk.0.attn_q.bias" in names and "blk.1.ffn_down.bias" in names
     assert build(recipe, out=tmp_path, quiet=True).package.read_bytes() == made.package.read_bytes()
+
+
+@pytest.mark.parametrize("step", [{"format": "q4_0"}, {"format": "mixed", "size": "100000B", "correct_bias": True}])
+def test_coding_again_gives_the_same_file(tmp_path: Path, step: dict[str, Any]) -> None:
+    """Also where the linear algebra may use other numbers of threads by itself."""
+    files = []
+    for threads in (1, 2):
+        folder = tmp_path / str(threads)
+        folder.mkdir()
+        with threadpool_limits(threads, user_api="blas"):
+            made = build(make_lamps(folder, using="gptq", **step), out=folder, quiet=True)
+        files.append(made.package.read_bytes())
+    assert files[0] == files[1]
+
+
+def test_the_solver_has_the_same_bits_whatever_the_threads_of_linear_algebra_were() -> None:
+    """Wide enough for them to divide a matrix; the tiny models of the other tests are not."""
+    inputs = np.random.default_rng(0).normal(size=(1500, 768))
+    hessian, found = inputs.T @ inputs, []
+    for threads in (1, 2):
+        with threadpool_limits(threads, user_api="blas"), coding_threads(1):
+            assert {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"} == {1}
+            found.append(Solver(hessian)._upper.tobytes())
+    assert found[0] == found[1]
 
 
 def test_confidence_is_fitted_to_the_answers_of_the_coded_weights(tmp_path: Path) -> None:

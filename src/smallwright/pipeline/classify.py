@@ -83,8 +83,8 @@ class Classifier:
     sparse: Outcome | None = None
 
 
-def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
-    """Run every stage up to the package."""
+def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) -> Classifier:
+    """Run every stage up to the package, and those of what a report sets beside it unless not ``neighbours``."""
     data, teacher = data_stage(recipe, shop), None
     if isinstance(recipe.teacher, EndpointSettings):
         teacher = endpoint_stage(recipe, recipe.teacher, shop, data)
@@ -96,7 +96,7 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
     votes = together is not None and together.linear is not None
     # Variants make the linear classifier worse (docs/distillation.md), and a baseline must be no straw man.
-    linear = linear_stage(shop, plain) if recipe.evaluate.baseline or votes else None
+    linear = linear_stage(shop, plain) if (recipe.evaluate.baseline and neighbours) or votes else None
     answers = transfer = teacher_package = None
     more: tuple[Outcome, ...] = ()
     if recipe.teacher is not None:
@@ -108,7 +108,7 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
     sparse = _sparsify(recipe, shop, data, tokenizer, student, answers, transfer)
     package = _package_stage(recipe, shop, data, tokenizer, sparse or student, answers, transfer)
-    if teacher is not None:
+    if neighbours and teacher is not None:
         given = isinstance(recipe.teacher, PackageSettings)
         teacher_package = teacher if given else teacher_package_stage(recipe, shop, teacher)
     return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more, sparse)

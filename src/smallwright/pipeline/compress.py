@@ -135,7 +135,7 @@ def compress_stage(
         texts = draw_texts(settings, student.spec) if settings.calibrated else ()
         options = _options(settings, keep_zeros=recipe.sparsify is not None)
         facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
-        with torch_threads(shop.cores):
+        with coding_threads(shop.cores):
             if settings.format == "mixed":
                 formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
             else:
@@ -168,14 +168,16 @@ def compress_stage(
 
 
 @contextlib.contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Torch's threads inside: sums in another order have other bits."""
+def coding_threads(count: int) -> Iterator[None]:
+    """The threads of torch and of NumPy's linear algebra inside: sums in another order have other bits."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 

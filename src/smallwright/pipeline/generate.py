@@ -89,8 +89,8 @@ class Generator:
     sparse: Outcome | None = None
 
 
-def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
-    """Run every stage up to the package."""
+def make_generator(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) -> Generator:
+    """Run every stage up to the package, and those of what a report sets beside it unless not ``neighbours``."""
     given = data_stage(recipe, shop)
     data = augmented_stage(recipe, shop, given)
     tokenizer = tokenizer_stage(recipe, shop, data)
@@ -119,7 +119,7 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     sparse = _sparsify(recipe, shop, tokenizer, lessons, student, answers)
     ready = sparse or student
     package = _package_stage(recipe, shop, "package", tokenizer, ready, STUDENT_FOLDER, data, lessons, answers)
-    if teacher and recipe.teacher and recipe.teacher.offer.network:
+    if neighbours and teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
     return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written, sparse)
 
