@@ -18,7 +18,7 @@ from smallwright.compress.quantizing.gptq import Solver
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.pipeline import build, make_plan
-from smallwright.pipeline.compress import coding_threads, check_compression, draw_rows
+from smallwright.pipeline.compress import check_compression, coding_threads, draw_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
 from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.recipe import Recipe

@@ -15,10 +15,8 @@ from smallwright.compress.student import make_student
 from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import CheckpointError
-from smallwright.evaluate.answers import are_right
-from smallwright.evaluate.calibration import calibrate_answers
-from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
+from smallwright.pipeline.calibrate_answers import calibrate_package
 from smallwright.pipeline.compress import (
     Calibrated,
     compress_stage,
@@ -30,7 +28,6 @@ from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answer
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
-from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
     STUDENT_FOLDER,
@@ -67,9 +64,6 @@ if TYPE_CHECKING:
     from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
     from smallwright.train.tasks import TrainingTask
-
-
-MOST_CALIBRATION_ROWS, LEAST_CALIBRATION_ROWS = 2000, 50
 
 
 @dataclass(frozen=True)
@@ -328,7 +322,7 @@ def _package_stage(
         quantized = open_quantized(compressed)
         info, calibration = write(folder / PACKAGE_FILE, None, quantized), None
         if recipe.answers_prompts:
-            calibration = _calibrate(recipe, folder / PACKAGE_FILE, data)
+            calibration = calibrate_package(recipe, folder / PACKAGE_FILE, data)
             info = write(folder / PACKAGE_FILE, calibration, quantized)
         detail = describe_compression(rounding if lessons else rounding.alone(), compressed and compressed.facts)
         return {"size_bytes": info.size_bytes, "sha256": info.sha256, "calibration": calibration, "weights": detail}
@@ -382,27 +376,6 @@ def _make_writer(
         )
 
     return write
-
-
-def _calibrate(recipe: Recipe, package: Path, data: Outcome) -> dict[str, float] | None:
-    """Slope and offset from the package's own answers to the validation rows; None where they are too few."""
-    rows = read_split(data, "validation")[:MOST_CALIBRATION_ROWS]
-    if not rows:
-        return None
-    answers = answer_prompts(
-        package,
-        [str(row.prompt) for row in rows],
-        max_tokens=recipe.evaluate.answer_tokens,
-        threads=recipe.threads or 0,
-        timeout_seconds=recipe.evaluate.timeout_seconds,
-    )
-    right = are_right([str(row.completion) for row in rows], answers.texts, answers.whole)
-    scored = zip(answers.scores, right, answers.whole, strict=True)
-    whole = [(score, hit) for score, hit, ended in scored if ended and score is not None]  # others have no probability
-    if len(whole) < LEAST_CALIBRATION_ROWS:
-        return None
-    slope, offset = calibrate_answers([score for score, _ in whole], [hit for _, hit in whole])
-    return {"slope": slope, "offset": offset}
 
 
 def _count(model: Transformer) -> int:
