@@ -1,6 +1,7 @@
 """How sure a package that answers prompts may be: fitted on its own answers to validation rows.
 
-Enters: a package, the data. Leaves: slope and offset of its confidence. Not here: the fit itself (evaluate/calibration.py).
+Enters: a package, the data. Leaves: slope and offset of its confidence.
+Not here: the fit itself (evaluate/calibration.py).
 """
 
 from __future__ import annotations
