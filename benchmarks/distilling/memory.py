@@ -7,14 +7,15 @@ Not here: what is claimed (distillation.py).
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
 import numpy as np
 
 from smallwright.data.shards import write_shard
-from smallwright.model import Transformer, preset, seeded
+from smallwright.evaluate.memory import resident
+from smallwright.model import Transformer, load_model, preset, save_model, seeded
+from smallwright.model.weight_only import HELD_AS, count_held_bytes
 from smallwright.spec import HeadSpec, ModelSpec
 from smallwright.teacher.language import answer_next_tokens
 from smallwright.train.loop import train
@@ -24,6 +25,7 @@ from smallwright.train.tasks import LanguageModelTask
 from smallwright.train.tutor import TutoredTask
 
 VOCABULARY, CONTEXT, BATCH, STEPS, TEXT_TOKENS, TOP = 32_000, 128, 8, 3, 4_096, 32
+ASKED_TOKENS = 256
 HEADS = {"words": HeadSpec("language_model")}
 
 
@@ -47,14 +49,31 @@ def make_task(folder: Path) -> LanguageModelTask:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """The most memory that this process has held; getrusage would begin with what the process that started it had."""
+    peak = resident().peak_bytes
+    assert peak is not None  # the system tells
+    return peak
 
 
 def main() -> None:
-    """Answer once (answer), or learn with kept answers (kept) or with the teacher beside (online)."""
+    """Answer once (answer), or learn with kept answers (kept) or with the teacher beside (online); write the teacher
+    (write), or read it and answer, its matrices held as float32, bfloat16 or int8.
+    """
     how, folder = sys.argv[1], Path(sys.argv[2])
     before = peak_bytes()
+    if how == "write":
+        save_model(make_teacher(), folder / "teacher")
+        print("{}")
+        return
+    if how in HELD_AS:
+        model = load_model(folder / "teacher", held_as=how)
+        loaded = peak_bytes() - before
+        tokens = np.random.default_rng(0).integers(0, VOCABULARY, ASKED_TOKENS)
+        shard = write_shard(folder / how, [tokens.tolist()], VOCABULARY)
+        answer_next_tokens(model, shard, folder / f"{how}-answers", context=CONTEXT, top=TOP)
+        weights = count_held_bytes(model.spec, how)
+        print(json.dumps({"weights": weights, "loaded": loaded, "answered": peak_bytes() - before}))
+        return
     task = make_task(folder / how)
     if how == "answer":
         teacher = make_teacher()

@@ -145,6 +145,11 @@ class Recipe(BaseModel):
             )
         if self.student.source == "teacher" and self.teacher is None:
             raise ValueError("student.from: teacher needs a teacher. Add one, or use student: {from: scratch}")
+        if self.student.source == "teacher" and self.teacher is not None and self.teacher.load != "float32":
+            raise ValueError(
+                f"student.from: teacher takes its teacher's float32 weights. Got teacher.load: {self.teacher.load}. "
+                "Leave load out, or use student: {from: scratch}"
+            )
         if self.tokenizer.kind == "teacher" and self.teacher is None:
             raise ValueError("tokenizer.kind: teacher needs a teacher. Add one, or use tokenizer: {kind: train}")
         if self.student.source == "teacher" and self.tokenizer.kind != "teacher":
@@ -221,8 +226,6 @@ class Recipe(BaseModel):
         if self.teacher is None or self.teacher.offer.network:
             return
         kind, wish = f"teacher.from: {self.teacher.source}", self.distill
-        if self.task.kind == "classify" and not self.teacher.offer.class_probabilities:
-            raise ValueError(f"{kind} is for task.kind: generate. Use from: hf, scratch or endpoint")
         if self.task.kind == "generate":
             if wish.targets == "data" or wish.objectives != ("cross_entropy",):
                 raise ValueError(

@@ -18,6 +18,7 @@ from smallwright.model import (
     Transformer,
     describe_hf,
     load_checkpoint,
+    load_classifier,
     load_hf,
     load_model,
     preset,
@@ -319,9 +320,13 @@ def test_read_spec_tells_what_would_be_loaded(tmp_path: Path, decoder: Path) -> 
     assert read_spec(decoder, labels=labels) == load_hf(decoder, labels=labels).spec
     (decoder / "model.safetensors").unlink()
     assert read_spec(decoder, labels=labels).labels == ("x", "y", "z")
-    assert read_spec(tmp_path / "encoder", labels=["off", "on"]).labels == ("on", "off")
-    with pytest.raises(CheckpointError, match=r"must have the labels that are asked for\. Got 2 others"):
-        read_spec(tmp_path / "encoder", labels=labels)
+    for wanted in (["off", "on"], labels):
+        found = read_spec(tmp_path / "encoder", labels=wanted)
+        assert found.labels == tuple(wanted)
+        assert found == load_classifier(tmp_path / "encoder", wanted, replace_head=True).spec
+    save_checkpoint(make_decoder(), tmp_path / "own")
+    with pytest.raises(CheckpointError, match=r"with the one classifier that it has\. Got 0 in .*own"):
+        read_spec(tmp_path / "own", labels=labels)
 
 
 def test_long_values_are_cut_in_messages(decoder: Path) -> None:

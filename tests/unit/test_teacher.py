@@ -12,7 +12,18 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from smallwright.data.row import Row
 from smallwright.errors import CheckpointError, DataError, RecipeError
-from smallwright.model import Transformer, load_hf, load_model, preset, preset_classifier
+from smallwright.model import (
+    Transformer,
+    is_own,
+    load_classifier,
+    load_hf,
+    load_model,
+    preset,
+    preset_classifier,
+    read_spec,
+    save_model,
+    seeded,
+)
 from smallwright.teacher import answers as answers_module
 from smallwright.teacher.answers import answer_logits
 from smallwright.teacher.fit import TEACHER_FOLDER, fit_teacher
@@ -93,6 +104,32 @@ def test_a_classifier_is_used_as_it_is_with_labels_in_our_order(tmp_path: Path) 
     again = BertForSequenceClassification.from_pretrained(tmp_path / "out" / TEACHER_FOLDER).eval()
     assert [again.config.id2label[index] for index in range(3)] == list(LABELS)
     assert load_roles(tmp_path / "out" / TEACHER_FOLDER) == load_roles(source) != {}
+
+
+def test_a_checkpoint_of_our_own_teaches_too(tmp_path: Path) -> None:
+    labels = ("play", "dim", "heat")
+    spec = preset("nano", vocabulary=VOCABULARY, causal=False, heads={"mine": preset_classifier(labels)}, context=24)
+    with seeded(3):
+        given = Transformer(spec).eval()
+    source = tmp_path / "given"
+    save_model(given, source)
+    assert is_own(source)
+    make_tokenizer(source)
+    tokens = torch.randint(VOCABULARY, (3, 9))
+    for load, most in (("float32", 1e-6), ("int8", 0.05)):
+        facts = fit({"path": str(source), "load": load}, tmp_path / load)
+        found = load_model(tmp_path / load / TEACHER_FOLDER, held_as=load)
+        assert found.spec.labels == LABELS and facts["parameters"] == sum(w.numel() for w in given.parameters())
+        apart = (found.classify(tokens) - given.classify(tokens)[:, [1, 2, 0]]).abs().max()
+        assert apart <= most * given.classify(tokens).abs().max()
+    other = ("dim", "heat", "play", "cook")
+    assert load_classifier(source, other, replace_head=True).spec == read_spec(source, labels=other)
+    facts = fit({"path": str(source), "finetune": {"epochs": 4, "learning_rate": 3e-3}}, tmp_path / "tuned")
+    assert facts["scores"]["accuracy"] > 0.5
+    with pytest.raises(CheckpointError, match=r"Got missing \['cook'\], unknown \[\] in .*Add finetune"):
+        fit({"path": str(source)}, tmp_path / "out", labels=other)
+    with pytest.raises(CheckpointError, match=r"classes must be those that are asked for\. Got 3 others"):
+        load_classifier(source, other)
 
 
 def test_a_teacher_that_does_not_know_the_labels_is_refused(tmp_path: Path) -> None:

@@ -18,8 +18,6 @@ from smallwright.spec.model import ModelSpec
 if TYPE_CHECKING:
     from smallwright.model.transformer import Transformer
 
-TOKEN_TABLE = "embedding.tokens.weight"
-
 
 def trim_vocabulary(
     spec: ModelSpec, tensors: Mapping[str, Any], kept: NDArray[np.int64]
@@ -50,19 +48,17 @@ def trim_vocabulary(
             f"kept tokens must be from 0 to {size - 1}. Got {int(tokens.min())} to {int(tokens.max())}. "
             "Trim with the tokenizer that belongs to this model."
         )
-    rows = {TOKEN_TABLE} | {
-        f"heads.{name}.output.weight"
-        for name, head in spec.heads.items()
-        if head.kind == "language_model" and not head.tied
-    }
+    outputs = [name for name, head in spec.heads.items() if head.kind == "language_model" and not head.tied]
+    modules = ["embedding.tokens", *(f"heads.{name}.output" for name in outputs)]
+    rows = {f"{module}.{leaf}" for module in modules for leaf in ("weight", "scales")}  # scales: of int8 rows
     smaller = {name: value[tokens] if name in rows else value for name, value in tensors.items()}
     return spec.with_vocabulary(int(tokens.size)), smaller
 
 
-def trim_embedding(model: Transformer, kept: NDArray[np.int64]) -> Transformer:
-    """The same model over the kept tokens; its weights are copies."""
+def trim_embedding(model: Transformer, kept: NDArray[np.int64], *, copy: bool = True) -> Transformer:
+    """The same model over the kept tokens; its weights are copies, or with ``copy`` false shared where they can be."""
     from smallwright.model.transformer import Transformer
 
     spec, tensors = trim_vocabulary(model.spec, model.state_dict(), kept)
-    copies = {name: value.detach().clone() for name, value in tensors.items()}
-    return Transformer.from_tensors(spec, copies, dropout=model.dropout_probability)
+    given = {name: value.detach().clone() if copy else value.detach() for name, value in tensors.items()}
+    return Transformer.from_tensors(spec, given, dropout=model.dropout_probability)

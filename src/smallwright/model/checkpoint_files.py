@@ -1,12 +1,13 @@
 """The files of a checkpoint folder: JSON objects, and safetensors in one file or in shards.
 
-Enters: a folder and the tensors that are wanted. Leaves: dicts and float32 tensors, or an error naming what is missing.
-Not here: what names mean (families.py, spec/tensors.py).
+Enters: a folder and the tensors that are wanted. Leaves: dicts and tensors, or an error naming what is missing.
+Not here: what names mean (families.py, spec/tensors.py), what tensors are held as (weight_only.py).
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from smallwright.errors import CheckpointError
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+_MOST_CHECKED = 1 << 22  # weights at a time
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:
@@ -95,45 +97,48 @@ def _open(path: Path) -> Any:
 
 
 def read_tensors(
-    folder: Path, files: dict[str, str], wanted: dict[str, str], shapes: dict[str, tuple[int, ...]]
+    folder: Path,
+    files: dict[str, str],
+    wanted: dict[str, str],
+    shapes: dict[str, tuple[int, ...]],
+    hold: Callable[[str, Tensor], Mapping[str, Tensor]],
 ) -> dict[str, Tensor]:
-    """Our tensors as float32 copies.
+    """Our tensors, one after the other as ``hold`` has them: never are all of them in memory as the file has them.
 
     Args:
         folder: where the files are.
         files: from ``find_tensors``.
         wanted: our name by the file's name of each tensor to read; all of them are in ``files``.
         shapes: what each must be, by our name.
+        hold: see ``weight_only.make_holder``. What it is given is mapped from the file, which may be replaced while the
+            model lives.
     Raises:
         CheckpointError: a tensor is not where the index says, has another shape, or is not of finite floats.
     """
     tensors: dict[str, Tensor] = {}
-    for file_name in sorted({files[name] for name in wanted}):
-        with _open(folder / file_name) as file:
-            held = set(file.keys())
-            for name, ours in wanted.items():
-                if files[name] != file_name:
-                    continue
-                if name not in held:
-                    law = "a shard must hold the tensors that the index names"
-                    raise CheckpointError(f"{law}. Got no {name} in {folder / file_name}. Copy the checkpoint again.")
-                shape = tuple(file.get_slice(name).get_shape())
-                if shape != shapes[ours]:
-                    raise CheckpointError(
-                        f"tensors must have the shapes that the config gives. Got {shape} instead of {shapes[ours]} "
-                        f"for {name} in {folder / file_name}. Mend config.json, or copy the checkpoint again."
-                    )
-                tensors[ours] = _as_float32(file.get_tensor(name), name, folder / file_name)
+    for name, ours in wanted.items():
+        path = folder / files[name]
+        with _open(path) as file:  # anew for each: what was read of a mapped file counts as memory until it is closed
+            if name not in set(file.keys()):
+                law = "a shard must hold the tensors that the index names"
+                raise CheckpointError(f"{law}. Got no {name} in {path}. Copy the checkpoint again.")
+            shape = tuple(file.get_slice(name).get_shape())
+            if shape != shapes[ours]:
+                raise CheckpointError(
+                    f"tensors must have the shapes that the config gives. Got {shape} instead of {shapes[ours]} "
+                    f"for {name} in {path}. Mend config.json, or copy the checkpoint again."
+                )
+            tensors.update(hold(ours, _checked(file.get_tensor(name), name, path)))
     return tensors
 
 
-def _as_float32(tensor: Tensor, name: str, place: Path) -> Tensor:
+def _checked(tensor: Tensor, name: str, place: Path) -> Tensor:
     if tensor.dtype not in (torch.float32, torch.float16, torch.bfloat16, torch.float64):
         law = "weights must be float64, float32, float16 or bfloat16"
         raise CheckpointError(
             f"{law}. Got {tensor.dtype} for {name} in {place}. Choose a checkpoint without quantisation."
         )
-    tensor = tensor.to(torch.float32, copy=True)  # a copy: the file may be replaced while the model lives
-    if not bool(torch.isfinite(tensor).all()):
+    # What is finite in float64 may not be in float32. A part at a time: the test makes copies.
+    if not all(bool(torch.isfinite(part.float()).all()) for part in tensor.reshape(-1).split(_MOST_CHECKED)):
         raise CheckpointError(f"weights must be finite. Got NaN or infinity for {name} in {place}. Choose another one.")
     return tensor

@@ -7,10 +7,10 @@ Not here: losses (train/).
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from smallwright.model.dropout import Dropout
+from smallwright.model.weight_only import project
 from smallwright.spec import HeadSpec
 
 CLASSIFIER = "classifier"  # the names that our own presets and loaders give to heads
@@ -24,10 +24,10 @@ class LanguageModelHead(nn.Module):
         super().__init__()
         self.output = None if spec.tied else nn.Linear(width, vocabulary, bias=False)
 
-    def forward(self, hidden: Tensor, table: Tensor) -> Tensor:
-        """Logits (..., V) float32 of hidden states (..., D); ``table`` is the token table (V, D)."""
-        weight = table if self.output is None else self.output.weight
-        return F.linear(hidden, weight).float()
+    def forward(self, hidden: Tensor, table: nn.Module) -> Tensor:
+        """Logits (..., V) float32 of hidden states (..., D); ``table`` is the embedding of the tokens (V, D)."""
+        found: Tensor = project(hidden, table) if self.output is None else self.output(hidden)
+        return found.float()
 
 
 class ClassifierHead(nn.Module):

@@ -1,7 +1,8 @@
 """Hugging Face checkpoint folders into the torch reference, without running anything that they contain.
 
-Enters: a folder with ``config.json`` and safetensors. Leaves: a ``Transformer`` in float32, in evaluation mode.
-Not here: what a family's config and names mean (families.py), tokenizers.
+Enters: a folder with ``config.json`` and safetensors. Leaves: a ``Transformer`` in evaluation mode, in float32 unless
+its matrices are to be held in fewer bytes.
+Not here: what a family's config and names mean (families.py), fewer bytes (weight_only.py), tokenizers.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from smallwright.model.checkpoint_files import CONFIG, find_tensors, read_json, 
 from smallwright.model.families import Family, read_config
 from smallwright.model.heads import CLASSIFIER
 from smallwright.model.transformer import Transformer, seeded
+from smallwright.model.weight_only import make_holder
 from smallwright.spec import ModelSpec
 from smallwright.spec.tensors import list_tensors
 
@@ -32,6 +34,7 @@ def load_hf(
     seed: int = 0,
     dropout: float = 0.0,
     replace_head: bool = False,
+    held_as: str = "float32",
 ) -> Transformer:
     """Load a checkpoint of a known family.
 
@@ -44,8 +47,9 @@ def load_hf(
         seed: of a new head's weights, normal(0, 0.02).
         dropout: see ``Transformer``.
         replace_head: put a new head for ``labels`` in place of a classifier with other classes. It must be trained.
+        held_as: float32; bfloat16 or int8, of the matrices of a model that only answers; or ``AS_STORED``.
     Returns:
-        The model, float32, in evaluation mode; its heads are named ``classifier`` or ``language_model``.
+        The model, in evaluation mode; its heads are named ``classifier`` or ``language_model``.
     Raises:
         CheckpointError: files are missing or damaged, the family or a setting is not supported, tensors are missing,
             left over or of another shape, or the head that ``task`` needs is not there.
@@ -61,7 +65,7 @@ def load_hf(
     _check_names(family, {names[name] for name in names if name not in fresh}, set(modern), folder)
     wanted = {modern[theirs]: ours for ours, theirs in names.items() if ours not in fresh}
     shapes = {tensor.name: tensor.shape for tensor in list_tensors(spec)}
-    tensors = read_tensors(folder, files, wanted, shapes)
+    tensors = read_tensors(folder, files, wanted, shapes, make_holder(spec, held_as))
     with seeded(seed):
         tensors.update((name, _new_tensor(shapes[name])) for name in names if name in fresh)
     _reorder_classes(tensors, theirs.labels, spec.labels, fresh_head)
@@ -138,7 +142,7 @@ def _reorder_classes(tensors: dict[str, Tensor], old: Sequence[str], new: Sequen
     if fresh_head or tuple(old) == tuple(new):
         return
     order = torch.tensor([list(old).index(label) for label in new])
-    for leaf in ("weight", "bias"):
+    for leaf in ("weight", "bias", "scales"):
         name = f"heads.{CLASSIFIER}.output.{leaf}"
         if name in tensors:
             tensors[name] = tensors[name][order]

@@ -1,7 +1,7 @@
 """The torch reference into a Hugging Face checkpoint folder, so that any tool opens it.
 
-Enters: a ``Transformer`` that a known family can express. Leaves: ``config.json``, ``model.safetensors`` and, where
-given, ``tokenizer.json``. Not here: models of no family (checkpoint.py).
+Enters: a ``Transformer`` that a known family can express. Leaves: ``config.json``, ``model.safetensors`` (large ones
+in shards) and, where given, ``tokenizer.json``. Not here: models of no family (checkpoint.py).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from smallwright.errors import CheckpointError
-from smallwright.model.checkpoint_files import CONFIG, WEIGHTS
+from smallwright.model.checkpoint_files import CONFIG, INDEX, WEIGHTS
 from smallwright.model.families import write_config
 from smallwright.model.transformer import Transformer
 
 TOKENIZER = "tokenizer.json"
+SHARD_BYTES = 1 << 30
 SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id")
 
 
@@ -52,7 +53,8 @@ def save_hf(
     if unknown:
         raise CheckpointError(f"special tokens must be among {', '.join(SPECIAL_TOKENS)}. Got {unknown}. Rename them.")
     config = {**values, **dict.fromkeys(SPECIAL_TOKENS), **(special_tokens or {})}
-    config |= {"dtype": "float32", "torch_dtype": "float32"}  # the second is what older transformers read
+    kind = str(model.embedding.tokens.weight.dtype).removeprefix("torch.")
+    config |= {"dtype": kind, "torch_dtype": kind}  # the second is what older transformers read
     prefixed = bool(model.spec.heads)
     tensors = {family.tensor_name(name, prefixed=prefixed): value for name, value in model.state_dict().items()}
     write_folder(Path(folder), config, tensors, tokenizer_json)
@@ -76,12 +78,29 @@ def write_folder(
     def fill(aside: Path) -> None:
         text = json.dumps(config, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         (aside / CONFIG).write_text(text, encoding="utf-8")
-        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-        save_file(whole, aside / WEIGHTS, metadata={"format": "pt"})
+        _write_tensors(aside, {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()})
         if tokenizer_json is not None:
             shutil.copyfile(tokenizer_json, aside / TOKENIZER)
 
     _replace_folder(folder, fill)
+
+
+def _write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """One file, or shards with their index where it would be large: a file is made whole in memory."""
+    shards: list[dict[str, Tensor]] = [{}]
+    for name, tensor in tensors.items():
+        if shards[-1] and sum(one.nbytes for one in (*shards[-1].values(), tensor)) > SHARD_BYTES:
+            shards.append({})
+        shards[-1][name] = tensor
+    if len(shards) == 1:
+        save_file(shards[0], folder / WEIGHTS, metadata={"format": "pt"})
+        return
+    files = [f"model-{number:05}-of-{len(shards):05}.safetensors" for number in range(1, len(shards) + 1)]
+    for file, shard in zip(files, shards, strict=True):
+        save_file(shard, folder / file, metadata={"format": "pt"})
+    places = {name: file for file, shard in zip(files, shards, strict=True) for name in shard}
+    index = {"metadata": {"total_size": sum(tensor.nbytes for tensor in tensors.values())}, "weight_map": places}
+    (folder / INDEX).write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def _replace_folder(folder: Path, fill: Callable[[Path], None]) -> None:

@@ -22,6 +22,7 @@ from smallwright.model.dropout import Dropout
 from smallwright.model.embedding import Embedding
 from smallwright.model.heads import ClassifierHead, LanguageModelHead
 from smallwright.model.norm import Norm
+from smallwright.model.weight_only import hold_modules
 from smallwright.spec import ModelSpec
 
 State = list[KeyValues]
@@ -68,10 +69,13 @@ class Transformer(nn.Module):
     def from_tensors(cls, spec: ModelSpec, tensors: Mapping[str, Tensor], *, dropout: float = 0.0) -> Transformer:
         """A model that takes over ``tensors`` (named as ``list_tensors`` says), without a copy where torch allows.
 
+        Matrices that are not float32 (``weight_only.make_holder``) answer, and are not trained.
+
         Raises:
             ModelSpecError: a tensor is missing, unknown or of another shape.
         """
         model = cls(spec, dropout=dropout, initialize=False)
+        hold_modules(model, tensors)
         wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
         given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         wrong = [name for name in {**wanted, **given} if wanted.get(name) != given.get(name)]
@@ -171,7 +175,7 @@ class Transformer(nn.Module):
         hidden = self.hidden(tokens, state=state)
         if positions is not None:
             hidden = hidden.flatten(0, 1)[positions]
-        return self.heads[name](hidden, self.embedding.tokens.weight)
+        return self.heads[name](hidden, self.embedding.tokens)
 
     def read_head(self, name: str, x: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What a head says of the last layer's output (B, T, D), before the final norm: (B, C) or (B, T, V) float32.
@@ -182,7 +186,7 @@ class Transformer(nn.Module):
         if spec.pooling == "mean_before_norm":
             return self.heads[name](x, lengths, self.norm)
         hidden = x if self.norm is None else self.norm(x)
-        return self.heads[name](hidden, self.embedding.tokens.weight if spec.kind == "language_model" else lengths)
+        return self.heads[name](hidden, self.embedding.tokens if spec.kind == "language_model" else lengths)
 
     def forward(self, tokens: Tensor, lengths: Tensor | None = None, *, head: str | None = None) -> Tensor:
         """What the head of that name says (None: the only head): (B, C) or (B, T, V) float32 logits."""

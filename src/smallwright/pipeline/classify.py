@@ -45,11 +45,13 @@ from smallwright.pipeline.teach import (
     transfer_stage,
 )
 from smallwright.pipeline.teach_endpoint import endpoint_stage, new_rows_stage
+from smallwright.pipeline.teach_package import package_stage
 from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.package_settings import PackageSettings
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.train.options import LOOP_VERSION
 
@@ -87,6 +89,8 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     if isinstance(recipe.teacher, EndpointSettings):
         teacher = endpoint_stage(recipe, recipe.teacher, shop, data)
         data = new_rows_stage(recipe, recipe.teacher, shop, data, teacher)
+    elif isinstance(recipe.teacher, PackageSettings):
+        teacher = package_stage(recipe, recipe.teacher, shop, read_labels(data))
     plain, data = data, augmented_stage(recipe, shop, data)
     tokenizer = tokenizer_stage(recipe, shop, data)
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
@@ -105,7 +109,8 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     sparse = _sparsify(recipe, shop, data, tokenizer, student, answers, transfer)
     package = _package_stage(recipe, shop, data, tokenizer, sparse or student)
     if teacher is not None:
-        teacher_package = teacher_package_stage(recipe, shop, teacher)
+        given = isinstance(recipe.teacher, PackageSettings)
+        teacher_package = teacher if given else teacher_package_stage(recipe, shop, teacher)
     return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more, sparse)
 
 

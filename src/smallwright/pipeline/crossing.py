@@ -16,8 +16,10 @@ from smallwright.data.cross_answers import CrossAnswers
 from smallwright.pipeline.lessons import TOP_TOKENS, lesson_stage
 from smallwright.pipeline.shared import TEACHER_FOLDER, open_tokenizer, tokenizer_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
+from smallwright.pipeline.teach import described_load, held_as
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
+from smallwright.teacher.settings import NetworkSettings
 from smallwright.tokenizer.alignment import Alphabet, align, read_alphabet
 from smallwright.tokenizer.settings import TokenizerSettings
 
@@ -51,7 +53,7 @@ def cross_answers_stage(
         theirs, mine = (Shard.open(part.folder / "train") for part in lessons)
         documents = [[shard.document(number) for number in range(len(shard))] for shard in (theirs, mine)]
         alignment = align(documents[0], documents[1], alphabets)
-        model = load_model(teacher.folder / TEACHER_FOLDER)
+        model = load_model(teacher.folder / TEACHER_FOLDER, held_as=held_as(teacher))
         context = min(recipe.student.context, model.spec.context)
         answers = answer_across(
             model,
@@ -72,7 +74,8 @@ def cross_answers_stage(
 
     settings = {"top": TOP_TOKENS, "context": recipe.student.context, "precision": recipe.distill.precision}
     given = recipe.teacher
-    assert given is not None and given.path is not None  # the recipe demands it
+    assert isinstance(given, NetworkSettings) and given.path is not None  # the recipe demands it
+    settings |= described_load(given)
     # One that is not trained here answers the same under every seed: it is not asked again.
     source = teacher if given.finetune is not None else hash_folder(recipe.root / given.path)
     inputs: dict[str, str | Outcome] = {"teacher": source, "teacher-shards": lessons[0], "shards": lessons[1]}

@@ -45,11 +45,12 @@ from smallwright.pipeline.shared import (
 )
 from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
+from smallwright.pipeline.teach import described_load, held_as
+from smallwright.pipeline.teach_package import package_stage
 from smallwright.pipeline.tutoring import tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.pipeline.written import (
     asked_text_stage,
-    package_stage,
     package_text_stage,
     wording_stage,
     written_stage,
@@ -58,6 +59,7 @@ from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.package_settings import PackageSettings
+from smallwright.teacher.settings import NetworkSettings
 from smallwright.train.options import LOOP_VERSION
 from smallwright.train.settings import TrainSettings
 
@@ -130,18 +132,21 @@ def _hears_teacher(recipe: Recipe) -> bool:
 
 def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: Outcome) -> Outcome:
     settings = recipe.teacher
-    assert settings is not None  # the caller asks only for a recipe with a teacher
+    assert isinstance(settings, NetworkSettings)  # the caller asks only for a recipe with such a teacher
     given = recipe.root / settings.path if settings.path is not None else None
 
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.compress.vocabulary import trim_embedding
         from smallwright.model import Transformer, load_hf, preset, save_model, seeded
+        from smallwright.model.weight_only import AS_STORED
+        from smallwright.teacher.fit import describe_network
 
         reader = open_tokenizer(tokenizer)
         if given is not None:
-            model = load_hf(given, task="generate")
+            # What is to be held in fewer bytes is written on as it is, and rounded when it is opened to answer.
+            model = load_hf(given, task="generate", held_as="float32" if settings.load == "float32" else AS_STORED)
             if reader.kept is not None:
-                model = trim_embedding(model, reader.kept)
+                model = trim_embedding(model, reader.kept, copy=False)
             if model.spec.embedding.vocabulary < reader.size:
                 raise CheckpointError(
                     f"a teacher of language must read the student's tokens. Got {model.spec.embedding.vocabulary} rows "
@@ -158,17 +163,18 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: 
             )
             with seeded(recipe.seed):
                 model = Transformer(spec)
-        facts: dict[str, Any] = {"parameters": _count(model)}
+        facts = describe_network(model.spec, settings.load)
         if settings.finetune is not None:
             facts |= _train(recipe, shop, model, lessons, settings.finetune, folder, name="teacher")
         save_model(model, folder / TEACHER_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         return facts
 
     how = {
-        "teacher": settings.model_dump(mode="json", exclude={"path"}),
+        "teacher": settings.model_dump(mode="json", exclude={"path", "load"}),
         "context": recipe.student.context,
         "seed": recipe.seed,
         "threads": shop.cores,
+        **described_load(settings),
     }
     inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": lessons}
     if given is not None:
@@ -180,7 +186,8 @@ def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Ou
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
 
-        answers = answer_lessons(recipe, lessons, load_model(teacher.folder / TEACHER_FOLDER), folder)
+        model = load_model(teacher.folder / TEACHER_FOLDER, held_as=held_as(teacher))
+        answers = answer_lessons(recipe, lessons, model, folder)
         return {"positions": len(answers), "top": answers.top}
 
     settings = {"top": TOP_TOKENS, "context": recipe.student.context}
@@ -200,7 +207,9 @@ def _student_stage(
 
         reader = open_tokenizer(tokenizer)
         beside, from_teacher = recipe.distill.needs_teacher_beside, recipe.student.source == "teacher"
-        model = load_model(teacher.folder / TEACHER_FOLDER) if teacher and (beside or from_teacher) else None
+        model = None
+        if teacher and (beside or from_teacher):
+            model = load_model(teacher.folder / TEACHER_FOLDER, held_as=held_as(teacher))
         narrower = recipe.student.width is not None or recipe.student.feedforward is not None
         student = make_student(
             recipe.student,
@@ -347,10 +356,11 @@ def _make_writer(
         path: Path, calibration: Mapping[str, float] | None = None, quantized: Quantized | None = None
     ) -> PackageInfo:
         from smallwright.model import load_model
+        from smallwright.model.weight_only import AS_STORED
 
         reader = open_tokenizer(tokenizer)
         return package_model(
-            load_model(model.folder / folder_name),
+            load_model(model.folder / folder_name, held_as=AS_STORED),
             path,
             name=recipe.name if name == "package" else f"{recipe.name}-teacher",
             kind="generate",

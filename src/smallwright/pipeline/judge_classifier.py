@@ -27,6 +27,7 @@ from smallwright.pipeline.facts import package_facts
 from smallwright.pipeline.judge_ensemble import TEACHER, judge_ensemble, members_of, teacher_size, teacher_subject
 from smallwright.pipeline.report import (
     ASKED,
+    PACKAGED,
     QUANTIZED,
     Judged,
     describe_build,
@@ -42,6 +43,7 @@ from smallwright.pipeline.teach import LINEAR_ANSWERS, LINEAR_FILE
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
+from smallwright.teacher.package_settings import PackageSettings
 
 UNREAD = ""  # what a teacher said whose answer names no class
 
@@ -105,7 +107,7 @@ def _ask_everyone(recipe: Recipe, made: Classifier, baseline: Outcome | None, te
         scores = np.load(made.answers.folder / "test.npy")
         unread = np.isnan(scores).any(axis=1)
         teacher = [UNREAD if no else labels[best] for no, best in zip(unread, scores.argmax(axis=1), strict=True)]
-    if made.teacher_package is not None:
+    if made.teacher_package is not None and not isinstance(recipe.teacher, PackageSettings):
         quantized = predict(made.teacher_package.folder / PACKAGE_FILE, texts, timeout_seconds=limit).predicted
     if baseline is not None:
         linear = json.loads((baseline.folder / LINEAR_ANSWERS).read_text(encoding="utf-8"))
@@ -130,7 +132,10 @@ def _measure(
         Subject("package, all cores", path=path, threads=0),
     ]
     expected: dict[str, Sequence[str]] = {subject.name: answers.package.predicted for subject in subjects}
-    if made.teacher is not None and made.teacher_package is not None:
+    if isinstance(recipe.teacher, PackageSettings) and made.teacher_package is not None:
+        subjects.append(Subject(PACKAGED, path=str(made.teacher_package.folder / PACKAGE_FILE), threads=1))
+        expected[PACKAGED] = answers.teacher or ()
+    elif made.teacher is not None and made.teacher_package is not None:
         subjects.append(teacher_subject(made, made.teacher))
         expected[TEACHER] = answers.teacher or ()
         subjects.append(Subject(QUANTIZED, path=str(made.teacher_package.folder / PACKAGE_FILE), threads=1))
@@ -152,7 +157,7 @@ def _quality(
     recipe: Recipe, made: Classifier, answers: _Answers, texts: Sequence[str], expected: Sequence[str]
 ) -> ClassifierQuality:
     others: dict[str, Sequence[str]] = {}
-    teacher = ASKED if isinstance(recipe.teacher, EndpointSettings) else TEACHER
+    teacher = {EndpointSettings: ASKED, PackageSettings: PACKAGED}.get(type(recipe.teacher), TEACHER)
     for name, predicted in ((teacher, answers.teacher), (QUANTIZED, answers.quantized), (LINEAR_NAME, answers.linear)):
         if predicted is not None:
             others[name] = predicted
@@ -199,6 +204,9 @@ def _neighbours(
         # Its size is nobody's to know here, and calls over a network, several at once, are no latency on one thread.
         note = f"{recipe.teacher.model}, asked; median call {made.answers.facts['call_ms_p50']:.0f} ms"
         lines.append(line(ASKED, "teacher", answers.teacher, None, None, note))
+    if made.teacher_package is not None and answers.teacher and isinstance(recipe.teacher, PackageSettings):
+        size, note = made.teacher_package.facts["size_bytes"], "in our engine, 1 thread"
+        lines.append(line(PACKAGED, "teacher", answers.teacher, costs[PACKAGED], size, note))
     if made.teacher is not None and made.teacher_package is not None and answers.teacher and answers.quantized:
         size, note = teacher_size(made, made.teacher)
         lines.append(line(TEACHER, "teacher", answers.teacher, costs[TEACHER], size, note))

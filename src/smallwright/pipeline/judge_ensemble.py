@@ -18,7 +18,7 @@ from smallwright.pipeline.classify import Classifier
 from smallwright.pipeline.rows import read_labels
 from smallwright.pipeline.shared import TEACHER_FOLDER
 from smallwright.pipeline.stage import Outcome
-from smallwright.pipeline.teach import LINEAR_FILE
+from smallwright.pipeline.teach import LINEAR_FILE, held_as
 from smallwright.pipeline.together import DISAGREEMENT, VOTES
 from smallwright.recipe import Recipe
 
@@ -42,11 +42,12 @@ def _linear_member(made: Classifier, teacher: Outcome) -> Outcome | None:
 
 def teacher_subject(made: Classifier, teacher: Outcome) -> Subject:
     """The teacher as it answered the student."""
-    folders, members = [str(one.folder / TEACHER_FOLDER) for one in _networks(made, teacher)], members_of(made)
+    networks, members = _networks(made, teacher), members_of(made)
+    folders, loads = [str(one.folder / TEACHER_FOLDER) for one in networks], [held_as(one) for one in networks]
     if members is None:
-        arguments: dict[str, Any] = {"folder": folders[0], "threads": 1}
+        arguments: dict[str, Any] = {"folder": folders[0], "threads": 1, "load": loads[0]}
         return Subject(TEACHER, target="smallwright.teacher.serve:open_classifier", arguments=arguments, threads=1)
-    arguments = {"folders": folders, "threads": 1, "members": members}
+    arguments = {"folders": folders, "threads": 1, "loads": loads, "members": members}
     linear = _linear_member(made, teacher)
     if linear is not None:
         arguments |= {"linear": str(linear.folder / LINEAR_FILE), "sha256": linear.facts["sha256"]}
@@ -56,11 +57,12 @@ def teacher_subject(made: Classifier, teacher: Outcome) -> Subject:
 def teacher_size(made: Classifier, teacher: Outcome) -> tuple[int, str]:
     """Bytes of the teacher that answered, and what it is."""
     networks, linear = _networks(made, teacher), _linear_member(made, teacher)
-    weights = sum(4 * one.facts["parameters"] for one in networks)
-    name = "float32" if len(networks) == 1 else f"{len(networks)} float32 networks"
+    weights = sum(one.facts.get("weight_bytes", 4 * one.facts["parameters"]) for one in networks)
+    kinds = " and ".join(dict.fromkeys(held_as(one) for one in networks))
+    name = kinds if len(networks) == 1 else f"{len(networks)} {kinds} networks"
     if linear is None:
         return weights, f"{name}, 1 thread"
-    name = "float32 network" if len(networks) == 1 else name
+    name = f"{kinds} network" if len(networks) == 1 else name
     return weights + linear.facts["size_bytes"], f"{name} with {LINEAR_NAME}, 1 thread"
 
 

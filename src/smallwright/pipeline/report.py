@@ -27,6 +27,7 @@ from smallwright.recipe import Recipe
 
 QUANTIZED = "teacher, quantised in our engine"
 ASKED = "teacher (endpoint)"
+PACKAGED = "teacher (package)"
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import platform
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 import smallwright
@@ -139,6 +140,23 @@ def open_tokenizer(outcome: Outcome) -> Reader:
     )
 
 
+class _Floats(Mapping[str, NDArray[np.float32]]):
+    """A model's tensors as float32 arrays, each made when it is asked for: a package needs one at a time."""
+
+    def __init__(self, model: Transformer) -> None:
+        self._tensors = model.state_dict()
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        array: NDArray[np.float32] = self._tensors[name].detach().float().numpy()
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+
 def package_model(
     model: Transformer,
     path: Path,
@@ -155,14 +173,15 @@ def package_model(
     answer_calibration: Mapping[str, float] | None = None,
     quantized: Quantized | None = None,
 ) -> PackageInfo:
-    """Write a model as a package: rounded as the settings ask for, or as ``quantized`` has it (``compress_stage``)."""
+    """Write a model as a package: rounded as the settings ask for, or as ``quantized`` has it (``compress_stage``).
+
+    The model's tensors are floats of any kind, also those that a folder holds (``AS_STORED``).
+    """
     spec = model.spec if quantized is None else quantized.spec
     return write_package(
         path,
         spec=spec,
-        tensors=quantized.tensors
-        if quantized is not None
-        else {key: value.detach().float().numpy() for key, value in model.state_dict().items()},
+        tensors=_Floats(model) if quantized is None else quantized.tensors,
         formats=quantized.formats
         if quantized is not None
         else plan_formats(spec, quantize.uniform, embedding=quantize.embedding, head=quantize.head),

@@ -1,8 +1,8 @@
 """The stages of a classifier's teachers: fitted, asked once for all texts, and packaged as a neighbour.
 
 Enters: a recipe with a teacher, the finished data and tokenizer stages. Leaves: the outcomes of the stages.
-Not here: a teacher behind an endpoint (teach_endpoint.py), what several say together (together.py), what the student
-makes of the answers (classify.py).
+Not here: a teacher behind an endpoint (teach_endpoint.py) or in a package (teach_package.py), what several say together
+(together.py), what the student makes of the answers (classify.py).
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from smallwright.pipeline.rows import SPLITS, read_labels, read_split, read_text
 from smallwright.pipeline.shared import PACKAGE_FILE, TEACHER_FOLDER, TOKENIZER_FILE, package_model
 from smallwright.pipeline.stage import Outcome, hash_folder, write_atomically
 from smallwright.pipeline.teach_endpoint import endpoint_answers_stage
+from smallwright.pipeline.teach_package import package_answers_stage
 from smallwright.pipeline.together import answer_together
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
-from smallwright.teacher.settings import NetworkSettings
+from smallwright.teacher.package_settings import PackageSettings
+from smallwright.teacher.settings import NetworkSettings, TeacherSettings
 from smallwright.tokenizer.encode import encode_texts
 from smallwright.tokenizer.load import load_roles, load_tokenizer
 from smallwright.train.options import LOOP_VERSION
@@ -36,6 +38,8 @@ if TYPE_CHECKING:
     from smallwright.model import Transformer
 
 TEACHER_PACKAGE_FORMAT = "q8_0"
+NOT_TRAINING = {"path", "load", "ensemble", "weight"}
+"""Keys of a network's settings that do not change how it is trained."""
 LINEAR_FILE, LINEAR_ANSWERS, TRANSFER_FILE = "linear.pickle", "test.json", "transfer.json"
 
 
@@ -61,7 +65,7 @@ def linear_stage(shop: Workshop, data: Outcome) -> Outcome:
 def teacher_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome) -> Outcome:
     """Load the teacher's network, or train it."""
     settings = recipe.teacher
-    assert settings is not None and not isinstance(settings, EndpointSettings)  # whose stage is endpoint_stage
+    assert isinstance(settings, TeacherSettings)  # others have stages of their own
     return _network_stage("teacher", settings, recipe.seed, recipe, shop, data, tokenizer)
 
 
@@ -70,7 +74,7 @@ def more_teachers_stages(recipe: Recipe, shop: Workshop, data: Outcome, tokenize
     make different mistakes.
     """
     settings = recipe.teacher
-    if settings is None or isinstance(settings, EndpointSettings) or settings.ensemble is None:
+    if not isinstance(settings, TeacherSettings) or settings.ensemble is None:
         return ()
     return tuple(
         _network_stage(f"teacher-{number}", member, recipe.seed + number - 1, recipe, shop, data, tokenizer)
@@ -107,9 +111,19 @@ def _network_stage(
         )
         return dict(result)
 
-    dumped = settings.model_dump(mode="json", exclude={"path", "ensemble", "weight"})
+    dumped = settings.model_dump(mode="json", exclude=NOT_TRAINING)
     how = {"teacher": dumped, "seed": seed, "threads": shop.cores, "context": recipe.student.context}
-    return shop.run(name, run, settings=how, inputs=inputs, version=LOOP_VERSION)
+    return shop.run(name, run, settings=how | described_load(settings), inputs=inputs, version=LOOP_VERSION)
+
+
+def described_load(settings: NetworkSettings) -> dict[str, str]:
+    """What a stage's settings say of ``teacher.load``: nothing where it changes nothing."""
+    return {} if settings.load == "float32" else {"load": settings.load}
+
+
+def held_as(teacher: Outcome) -> str:
+    """What a teacher's matrices are held as while it answers."""
+    return str(teacher.facts.get("load", "float32"))
 
 
 def transfer_stage(recipe: Recipe, shop: Workshop, data: Outcome) -> Outcome:
@@ -152,10 +166,13 @@ def answers_stage(
     where it does not answer). With them, the logits are those of all together.
     """
     settings = recipe.teacher
-    assert settings is not None  # the caller asks only for a recipe with a teacher
     if isinstance(settings, EndpointSettings):
         heard = read_transfer(transfer)
         return endpoint_answers_stage(recipe, settings, shop, data, teacher, transfer=transfer, transfer_texts=heard)
+    if isinstance(settings, PackageSettings):
+        heard = read_transfer(transfer)
+        return package_answers_stage(recipe, shop, data, teacher, transfer=transfer, transfer_texts=heard)
+    assert settings is not None  # the caller asks only for a recipe with a teacher
     ensemble = settings.ensemble
     share = ensemble.linear if ensemble is not None else None
     networks = [(teacher, settings), *zip(more, ensemble.teachers if ensemble else (), strict=True)]
@@ -238,7 +255,9 @@ def teacher_package_stage(recipe: Recipe, shop: Workshop, teacher: Outcome) -> O
         return None
 
     def run(folder: Path) -> Mapping[str, Any]:
-        model, tokenizer = open_teacher(teacher)
+        from smallwright.model.weight_only import AS_STORED
+
+        model, tokenizer = open_teacher(teacher, AS_STORED)
         info = package_model(
             model,
             folder / PACKAGE_FILE,
@@ -255,9 +274,9 @@ def teacher_package_stage(recipe: Recipe, shop: Workshop, teacher: Outcome) -> O
     return shop.run("teacher-package", run, settings=settings, inputs={"teacher": teacher}, version=2)
 
 
-def open_teacher(teacher: Outcome) -> tuple[Transformer, Tokenizer]:
-    """The teacher's network and its tokenizer."""
+def open_teacher(teacher: Outcome, load: str | None = None) -> tuple[Transformer, Tokenizer]:
+    """The teacher's network and its tokenizer. ``load``: what its matrices are held as; None: as when it answers."""
     from smallwright.model import load_model
 
     folder = teacher.folder / TEACHER_FOLDER
-    return load_model(folder), load_tokenizer(folder)
+    return load_model(folder, held_as=load or held_as(teacher)), load_tokenizer(folder)

@@ -44,7 +44,7 @@ def tutored(
     wish = recipe.distill
     lessons = TutoredTask(
         task,
-        teacher if kept is None else trim_embedding(teacher, kept),
+        teacher if kept is None else trim_embedding(teacher, kept, copy=False),
         matching=_match(recipe, student, teacher),
         answers=not wish.keeps_answers,
         own_texts=wish.own_texts,

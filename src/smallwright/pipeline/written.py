@@ -8,7 +8,6 @@ Not here: asking and keeping (teacher/text.py, completing.py), tokens (lessons.p
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.data import Row
-from smallwright.errors import DataError, RecipeError
+from smallwright.errors import DataError
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
@@ -24,17 +23,14 @@ from smallwright.pipeline.shared import (
     make_provenance,
     open_tokenizer,
     package_model,
-    publish,
     quantize_settings,
 )
-from smallwright.pipeline.stage import Outcome, exclusive, hash_file, write_atomically
+from smallwright.pipeline.stage import Outcome, exclusive, write_atomically
 from smallwright.pipeline.teach_endpoint import TRAVEL
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
-from smallwright.run import load
 from smallwright.run.schema import AnswerForm
 from smallwright.teacher.endpoint_settings import EndpointSettings
-from smallwright.teacher.package_settings import PackageSettings
 from smallwright.teacher.text import WrittenText, write_texts
 
 if TYPE_CHECKING:
@@ -53,11 +49,12 @@ def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
 
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
+        from smallwright.model.weight_only import AS_STORED
 
         reader, rows = open_tokenizer(tokenizer), read_split(data, "train")
         package = folder / _WRITER
         package_model(
-            load_model(teacher.folder / TEACHER_FOLDER),
+            load_model(teacher.folder / TEACHER_FOLDER, held_as=AS_STORED),
             package,
             name=f"{recipe.name}-teacher",
             kind="generate",
@@ -87,31 +84,6 @@ def written_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outc
     }
     inputs = {"data": data, "tokenizer": tokenizer, "teacher": teacher}
     return shop.run("teacher-text", run, settings=settings, inputs=inputs)
-
-
-def package_stage(recipe: Recipe, settings: PackageSettings, shop: Workshop) -> Outcome:
-    """The teacher's package under the name that packages of stages have.
-
-    Raises:
-        RecipeError: there is none, or its task is another.
-    """
-    path = recipe.root / settings.file
-    if not path.is_file():
-        raise RecipeError(f"teacher.file must be a package. Got {path}, which is not there. Check the path.")
-
-    def run(folder: Path) -> Mapping[str, Any]:
-        with load(str(path), threads=1) as opened:
-            task = opened.task
-        if task != "generate":
-            raise RecipeError(f"teacher.file must be a package that generates. Got task {task!r} in {path}.")
-        (folder / PACKAGE_FILE).unlink(missing_ok=True)
-        try:
-            os.link(path.resolve(), folder / PACKAGE_FILE)
-        except OSError:  # another file system
-            publish(path, folder / PACKAGE_FILE)
-        return {"size_bytes": path.stat().st_size, "sha256": hash_file(path), "offer": asdict(settings.offer)}
-
-    return shop.run("teacher-package", run, inputs={"package": hash_file(path)})
 
 
 def package_text_stage(recipe: Recipe, shop: Workshop, data: Outcome, package: Outcome) -> Outcome:

@@ -20,7 +20,7 @@ from smallwright.teacher.offer import Offer
 
 # Narrow on purpose: what does not match could be read as one host here and as another by a library.
 _URL = re.compile(r"(https?)://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
-_OF_NETWORKS = ("path", "preset", "bigrams", "finetune", "ensemble")
+_OF_NETWORKS = ("path", "load", "preset", "bigrams", "finetune", "ensemble")
 CLASSIFIERS_ONLY = frozenset({"descriptions", "new_rows", "top_logprobs", "trust"})
 """Keys that a teacher of text has no use for."""
 _OURS = ("model", "messages", "prompt", "stream", "n")
@@ -69,6 +69,7 @@ class EndpointSettings(BaseModel):
     offer: ClassVar[Offer] = Offer(text=True, class_probabilities=True)
     # What only a network on disk has.
     path: ClassVar[None] = None
+    load: ClassVar[str] = "float32"
     bigrams: ClassVar[None] = None
     finetune: ClassVar[None] = None
     ensemble: ClassVar[None] = None

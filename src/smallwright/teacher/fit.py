@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -20,16 +21,20 @@ from smallwright.errors import CheckpointError, DataError, RecipeError
 from smallwright.model import (
     CLASSIFIER,
     Transformer,
-    describe_hf,
-    load_hf,
+    is_own,
+    load_classifier,
     preset,
     preset_classifier,
+    read_spec,
     save_hf,
     save_model,
     seeded,
 )
 from smallwright.model.checkpoint_files import CONFIG, read_json
 from smallwright.model.save_hf import SPECIAL_TOKENS
+from smallwright.model.weight_only import AS_STORED, count_held_bytes
+from smallwright.spec import ModelSpec
+from smallwright.spec.tensors import list_tensors
 from smallwright.teacher.settings import NetworkSettings
 from smallwright.teacher.table import UsedTokens
 from smallwright.tokenizer.encode import encode_texts
@@ -73,7 +78,8 @@ def fit_teacher(
         threads: of torch while training; None: as they are.
         quiet: show no progress.
     Returns:
-        Facts: ``parameters``, and where it was trained ``steps``, ``scores`` and ``precision``.
+        Facts: ``parameters``; where it was trained ``steps``, ``scores`` and ``precision``; where it is to be held in
+        fewer bytes than float32 ``load`` and ``weight_bytes``.
     Raises:
         CheckpointError: the folder cannot be read, or it is no classifier of these labels and is not to be trained.
         DataError: a row has none of the labels.
@@ -81,7 +87,7 @@ def fit_teacher(
     """
     if settings.source == "hf":
         folder = Path(path if path is not None else settings.path or "")
-        model = _load(folder, labels, trained=settings.finetune is not None, seed=seed)
+        model = _load(folder, labels, settings, seed)
         tokenizer_file = folder / TOKENIZER
     else:
         folder, tokenizer_file = None, _need_tokenizer(tokenizer)
@@ -97,16 +103,22 @@ def fit_teacher(
         options = settings.finetune
         result = _train(model, reader, encoded, numbers, options, out / TRAINING_FOLDER, seed, threads, quiet)
     _save(model, out / TEACHER_FOLDER, folder, tokenizer_file)
-    facts: dict[str, Any] = {"parameters": sum(weight.numel() for weight in model.parameters())}
+    facts = describe_network(model.spec, settings.load)
     if result is not None:
         facts |= {"steps": result.steps, "scores": result.scores, "precision": result.precision}
     return facts
 
 
-def _load(folder: Path, labels: Sequence[str], *, trained: bool, seed: int) -> Transformer:
-    if trained:
-        return load_hf(folder, labels=labels, seed=seed, replace_head=True)
-    known = describe_hf(folder).labels
+def describe_network(spec: ModelSpec, load: str) -> dict[str, Any]:
+    """Facts of a teacher's network: ``parameters``; ``load`` and ``weight_bytes`` where it is not held in float32."""
+    facts: dict[str, Any] = {"parameters": sum(prod(tensor.shape) for tensor in list_tensors(spec))}
+    return facts if load == "float32" else facts | {"load": load, "weight_bytes": count_held_bytes(spec, load)}
+
+
+def _load(folder: Path, labels: Sequence[str], settings: NetworkSettings, seed: int) -> Transformer:
+    if settings.finetune is not None:
+        return load_classifier(folder, labels, seed=seed, replace_head=True)
+    known = read_spec(folder).labels
     if sorted(known) != sorted(labels):
         missing, extra = sorted(set(labels) - set(known)), sorted(set(known) - set(labels))
         got = "a checkpoint without a classifier" if not known else f"missing {missing[:5]}, unknown {extra[:5]}"
@@ -114,7 +126,8 @@ def _load(folder: Path, labels: Sequence[str], *, trained: bool, seed: int) -> T
             f"a teacher that is used as it is must be a classifier of the data's {len(labels)} labels. Got {got} in "
             f"{folder}. Add finetune: {{}} to train it on the rows."
         )
-    return load_hf(folder, labels=labels)
+    # What is to be held in fewer bytes is written on as it is, and rounded when it is opened to answer.
+    return load_classifier(folder, labels, held_as="float32" if settings.load == "float32" else AS_STORED)
 
 
 def _build(settings: NetworkSettings, vocabulary: int, labels: Sequence[str], context: int, seed: int) -> Transformer:
@@ -174,7 +187,7 @@ def _train(
 
 
 def _save(model: Transformer, out: Path, source: Path | None, tokenizer_file: Path) -> None:
-    if source is None:
+    if source is None or is_own(source):
         save_model(model, out, tokenizer_file)
         return
     config = read_json(source, CONFIG)

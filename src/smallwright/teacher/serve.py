@@ -17,25 +17,28 @@ from smallwright.tokenizer.load import load_tokenizer
 from smallwright.train.predict import predict_logits
 
 
-def open_classifier(folder: str, threads: int) -> Callable[[str], str]:
-    """Open a classifying checkpoint in PyTorch, float32.
+def open_classifier(folder: str, threads: int, load: str = "float32") -> Callable[[str], str]:
+    """Open a classifying checkpoint in PyTorch.
 
     Args:
         folder: with config.json, model.safetensors, tokenizer.json.
         threads: of torch, 1 or more.
+        load: what its matrices are held as, see ``NetworkSettings``.
     Returns:
         Text to label, one at a time.
     Raises:
         CheckpointError: the folder cannot be read.
     """
-    labels, answer = open_network(folder, threads)
+    labels, answer = open_network(folder, threads, load)
     return lambda text: labels[int(answer(text).argmax())]
 
 
-def open_network(folder: str, threads: int) -> tuple[tuple[str, ...], Callable[[str], NDArray[np.float32]]]:
+def open_network(
+    folder: str, threads: int, load: str = "float32"
+) -> tuple[tuple[str, ...], Callable[[str], NDArray[np.float32]]]:
     """The labels, and a function from a text to logits (1, C)."""
     torch.set_num_threads(threads)
-    model, tokenizer = load_model(folder), load_tokenizer(folder)
+    model, tokenizer = load_model(folder, held_as=load), load_tokenizer(folder)
     # Described once: doing so for every text took longer than the model itself, and would flatter the package.
     spec = describe(tokenizer).spec
     room = model.spec.context - len(spec.prefix) - len(spec.suffix)

@@ -18,6 +18,7 @@ from smallwright.teacher.serve import open_network
 def open_ensemble(
     folders: Sequence[str],
     threads: int,
+    loads: Sequence[str],
     members: Sequence[Mapping[str, Any]],
     linear: str | None = None,
     sha256: str = "",
@@ -26,7 +27,7 @@ def open_ensemble(
 
     Args:
         folders: of the networks, one or more, of the same labels in the same order.
-        threads: see ``open_classifier``.
+        threads, loads: see ``open_classifier``; a load for each network.
         members: fields of each ``Member``: the networks, then the linear classifier where there is one.
         linear, sha256: a pickled ``LinearBaseline`` of this run; None: it is no member.
     Returns:
@@ -35,7 +36,7 @@ def open_ensemble(
         CheckpointError: a folder cannot be read, or its labels are not those of the first.
         DataError: the pickle is another one.
     """
-    opened = [open_network(folder, threads) for folder in folders]
+    opened = [open_network(folder, threads, load) for folder, load in zip(folders, loads, strict=True)]
     labels, answers = opened[0][0], [answer for _, answer in opened]
     for folder, (others, _) in zip(folders, opened, strict=True):
         if others != labels:

@@ -33,6 +33,11 @@ class NetworkSettings(BaseModel):
         "asked; package: a file that our engine opens; they have keys of their own.)",
     )
     path: str | None = Field(default=None, description="hf: folder with config.json, model.safetensors, tokenizer.json")
+    load: Literal["float32", "bfloat16", "int8"] = Field(
+        default="float32",
+        description="hf, used as it is: what its matrices are held as while it answers, each row of int8 with a scale; "
+        "norms, biases and sums stay float32",
+    )
     preset: str = Field(default="small", description="scratch: a row of model/presets.py")
     bigrams: int | None = Field(
         default=None,
@@ -65,6 +70,11 @@ class NetworkSettings(BaseModel):
             raise ValueError("teacher.from: scratch has no path. Remove it, or use from: hf")
         if self.source == "hf" and self.bigrams is not None:
             raise ValueError("teacher.bigrams is for from: scratch. Remove it")
+        if self.load != "float32" and (self.source != "hf" or self.finetune is not None):
+            raise ValueError(
+                f"teacher.load: {self.load} is for a checkpoint that is used as it is, for training holds float32. "
+                "Leave load out, or finetune"
+            )
         return self
 
 
