@@ -14,8 +14,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from smallwright.compress.settings import QuantizeSettings
-from smallwright.compress.sparsifying.settings import SparsifySettings
+from smallwright.compress.settings import QuantizeSettings, TrainCodesSettings
+from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
 from smallwright.compress.steps import CompressStep
 from smallwright.compress.student import StudentSettings
 from smallwright.data.settings import DataSettings
@@ -212,13 +212,23 @@ class Recipe(BaseModel):
                 f"dropped weights are 0, which {format} has no code for: they would come back. Use q4_sparse, or a "
                 "dense format that has one"
             )
-        if sparsify is None or sparsify.heal is None or sparsify.heal.source == "dense":
+        train = self.quantize.train
+        if sparsify is not None and train is not None and train.parameters == "all" and format != "q4_sparse":
+            raise ValueError(
+                f"training through the codes of {format} would bring dropped weights back. Use format: q4_sparse, or "
+                "train.parameters: biases"
+            )
+        self._check_later_lessons("compress.heal.from", "dense", sparsify.heal if sparsify else None)
+        self._check_later_lessons("compress.train.from", "unquantized", train)
+
+    def _check_later_lessons(self, place: str, other: str, wish: HealSettings | TrainCodesSettings | None) -> None:
+        if wish is None or wish.source != "teacher":
             return
         heard = any(name != "cross_entropy" for name in self.distill.objectives)
         if self.teacher is None or not heard or self.distill.needs_teacher_beside:
             raise ValueError(
-                "compress.heal.from: teacher needs a teacher whose kept answers the student learns. Got none. Use "
-                "from: dense, or a teacher with distill.objectives: [soft_targets] and answers: kept"
+                f"{place}: teacher needs a teacher whose kept answers the student learns. Got none. Use "
+                f"from: {other}, or a teacher with distill.objectives: [soft_targets] and answers: kept"
             )
 
     def _check_offer(self) -> None:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from smallwright.evaluate.settings import SizeBytes
 
-FormatName = Literal["q8_0", "q5_0", "q4_0", "f16", "f32"]
+FormatName = Literal["q8_0", "q5_0", "q4_0", "q3_span", "q2_span", "f16", "f32"]
+_WHOLE = ("f16", "f32")  # formats without codes
 
 
 class CalibrationSettings(BaseModel):
@@ -26,6 +27,29 @@ class CalibrationSettings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of the draw.")
 
 
+class TrainCodesSettings(BaseModel):
+    """Training that knows the codes. Batches, precision and the rest are those of ``distill``; nothing decays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    steps: int = Field(ge=1, le=10_000_000, description="optimizer steps")
+    learning_rate: float = Field(default=2e-4, gt=0, le=1, description="highest learning rate")
+    parameters: Literal["all", "biases", "biases_and_norms"] = Field(
+        default="all",
+        description="all: weights learn through their codes (quantisation-aware training), and with them the rest; "
+        "biases: codes stay as they are chosen, only biases learn; biases_and_norms: the norms' gains too",
+    )
+    step: Literal["learned", "fixed"] = Field(
+        default="learned", description="parameters: all: whether the scales learn too, or stay as they were chosen"
+    )
+    source: Literal["unquantized", "teacher"] = Field(
+        default="unquantized",
+        alias="from",
+        description="whose answers it learns: those of the student before it was coded, or the kept answers of the "
+        "recipe's teacher",
+    )
+
+
 class QuantizeSettings(BaseModel):
     """How the weights of the shipped file are stored. ``{to: 4MB}`` alone: mixed formats by GPTQ in that size."""
 
@@ -34,9 +58,10 @@ class QuantizeSettings(BaseModel):
     method: Literal["quantize"] = Field(default="quantize", description="the step")
     format: FormatName | Literal["q4_sparse", "mixed"] = Field(
         default="q8_0",
-        description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), f16 or "
-        "f32; q4_sparse, after a sparsify step: 1.1 bits a weight and 4 for each that is kept; or mixed: one "
-        "of the first three for each, by what it costs the answers to calibration texts, in `size`.",
+        description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), "
+        "q3_span (3.125), q2_span (2.125), f16 or f32; q4_sparse, after a sparsify step: 1.1 bits a weight and 4 for "
+        "each that is kept; or mixed: one of the first five for each, by what it costs the answers to calibration "
+        "texts, in `size`.",
     )
     size: SizeBytes = Field(default=None, description="mixed: the largest package, for example 4MB.")
     using: Literal["round", "gptq", "awq"] = Field(
@@ -69,8 +94,10 @@ class QuantizeSettings(BaseModel):
     )
     head: FormatName | None = Field(
         default=None,
-        description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that is q4_0.",
+        description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that has "
+        "4 bits or fewer.",
     )
+    train: TrainCodesSettings | None = Field(default=None, description="Training that knows the codes; None: none.")
 
     @property
     def calibrated(self) -> bool:
@@ -80,7 +107,7 @@ class QuantizeSettings(BaseModel):
     @property
     def chosen_beforehand(self) -> bool:
         """Whether rows are coded before the package is written: the writer rounds, and only dense formats."""
-        return self.calibrated or self.format == "q4_sparse"
+        return self.calibrated or self.train is not None or self.format == "q4_sparse"
 
     @property
     def uniform(self) -> FormatName | Literal["q4_sparse"]:
@@ -110,6 +137,8 @@ class QuantizeSettings(BaseModel):
             raise ValueError(
                 "compress.size and format: mixed need each other. Give both, or use budget.size for a limit"
             )
-        if self.using != "round" and self.format in ("f16", "f32"):
+        if self.train is not None and self.format in _WHOLE:
+            raise ValueError(f"compress.train is for weights with codes, which {self.format} has none of. Leave it out")
+        if self.using != "round" and self.format in _WHOLE:
             raise ValueError(f"using: {self.using} chooses codes, which {self.format} has none of. Use using: round")
         return self

@@ -83,8 +83,8 @@ class Classifier:
     sparse: Outcome | None = None
 
 
-def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
-    """Run every stage up to the package."""
+def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) -> Classifier:
+    """Run every stage up to the package, and those of what a report sets beside it unless not ``neighbours``."""
     data, teacher = data_stage(recipe, shop), None
     if isinstance(recipe.teacher, EndpointSettings):
         teacher = endpoint_stage(recipe, recipe.teacher, shop, data)
@@ -96,7 +96,7 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
     votes = together is not None and together.linear is not None
     # Variants make the linear classifier worse (docs/distillation.md), and a baseline must be no straw man.
-    linear = linear_stage(shop, plain) if recipe.evaluate.baseline or votes else None
+    linear = linear_stage(shop, plain) if (recipe.evaluate.baseline and neighbours) or votes else None
     answers = transfer = teacher_package = None
     more: tuple[Outcome, ...] = ()
     if recipe.teacher is not None:
@@ -107,8 +107,8 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
         answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=voting, more=more)
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
     sparse = _sparsify(recipe, shop, data, tokenizer, student, answers, transfer)
-    package = _package_stage(recipe, shop, data, tokenizer, sparse or student)
-    if teacher is not None:
+    package = _package_stage(recipe, shop, data, tokenizer, sparse or student, answers, transfer)
+    if neighbours and teacher is not None:
         given = isinstance(recipe.teacher, PackageSettings)
         teacher_package = teacher if given else teacher_package_stage(recipe, shop, teacher)
     return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more, sparse)
@@ -215,31 +215,37 @@ def _sparsify(
     transfer: Outcome | None,
 ) -> Outcome | None:
     """The student with fewer weights; what it heals with are the student's own lessons."""
+    lessons = {"data": data, "answers": answers, "transfer": transfer}
+    draw, open_task = _openers(recipe, data, tokenizer, answers, transfer)
+    return sparsify_stage(recipe, shop, student, tokenizer, lessons, draw, open_task)
+
+
+def _openers(
+    recipe: Recipe, data: Outcome, tokenizer: Outcome, answers: Outcome | None, transfer: Outcome | None
+) -> tuple[Callable[[Calibrated, ModelSpec], Any], Callable[[Transformer, bool], ClassificationTask]]:
+    """How calibration texts are drawn, as tokens, and what a student that is compressed learns with."""
+
+    def draw(settings: Calibrated, spec: ModelSpec) -> Any:
+        rows = read_texts(data, "train")
+        chosen = [rows[index] for index in draw_rows(len(rows), settings)]
+        return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
 
     def open_task(model: Transformer, hears_teacher: bool) -> ClassificationTask:
-        reader = open_tokenizer(tokenizer).tokenizer
-        return _make_task(recipe, data, reader, model.spec.context, answers if hears_teacher else None, transfer)
+        reader, heard = open_tokenizer(tokenizer).tokenizer, answers if hears_teacher else None
+        return _make_task(recipe, data, reader, model.spec.context, heard, transfer)
 
-    lessons = {"data": data, "answers": answers, "transfer": transfer}
-    return sparsify_stage(
-        recipe,
-        shop,
-        student,
-        tokenizer,
-        lessons,
-        lambda settings, spec: _draw_texts(data, tokenizer, settings, spec),
-        open_task,
-    )
+    return draw, open_task
 
 
-def _draw_texts(data: Outcome, tokenizer: Outcome, settings: Calibrated, spec: ModelSpec) -> Any:
-    """Calibration texts as tokens."""
-    rows = read_texts(data, "train")
-    chosen = [rows[index] for index in draw_rows(len(rows), settings)]
-    return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
-
-
-def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, student: Outcome) -> Outcome:
+def _package_stage(
+    recipe: Recipe,
+    shop: Workshop,
+    data: Outcome,
+    tokenizer: Outcome,
+    student: Outcome,
+    answers: Outcome | None,
+    transfer: Outcome | None,
+) -> Outcome:
     inputs: dict[str, str | Outcome] = {"data": data, "tokenizer": tokenizer, "student": student}
 
     def write(path: Path, temperature: float = 1.0, quantized: Quantized | None = None) -> PackageInfo:
@@ -259,10 +265,8 @@ def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
             quantized=quantized,
         )
 
-    def draw(settings: Calibrated, spec: ModelSpec) -> Any:
-        return _draw_texts(data, tokenizer, settings, spec)
-
-    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw, write)
+    draw, open_task = _openers(recipe, data, tokenizer, answers, transfer)
+    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw, write, open_task, answers)
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)

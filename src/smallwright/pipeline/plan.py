@@ -102,7 +102,7 @@ def make_plan(recipe: Recipe) -> Plan:
     sparsity = 0.0 if recipe.sparsify is None else recipe.sparsify.share
     check_room(recipe, student)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
-    learnt = heard * recipe.distill.epochs + _count_healing_tokens(recipe, tokens / max(1, training_rows))
+    learnt = heard * recipe.distill.epochs + _count_later_tokens(recipe, tokens / max(1, training_rows))
     seconds = 6 * _active(student) * learnt / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
         finetune = settings.finetune
@@ -182,15 +182,17 @@ def _count_new_rows(recipe: Recipe, classes: int) -> int:
     return 0 if wish is None else wish.per_class * classes
 
 
-def _count_healing_tokens(recipe: Recipe, tokens_per_row: float) -> float:
-    """Tokens that a sparse student heals on; a third more where the dense one answers beside it."""
-    heal = None if recipe.sparsify is None else recipe.sparsify.heal
-    if heal is None:
-        return 0.0
+def _count_later_tokens(recipe: Recipe, tokens_per_row: float) -> float:
+    """Tokens that a student learns on while it is compressed; a third more where the one before answers beside it."""
     whole_texts = recipe.task.kind == "generate" and not recipe.answers_prompts
     length = float(recipe.student.context) if whole_texts else tokens_per_row
-    beside = 4 / 3 if heal.source == "dense" else 1.0
-    return heal.steps * recipe.distill.accumulate * recipe.distill.batch_size * length * beside
+    row = recipe.distill.accumulate * recipe.distill.batch_size * length
+    heal = None if recipe.sparsify is None else recipe.sparsify.heal
+    return sum(
+        wish.steps * row * (1.0 if wish.source == "teacher" else 4 / 3)
+        for wish in (heal, quantize_settings(recipe).train)
+        if wish is not None
+    )
 
 
 def _copies(recipe: Recipe) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
-from smallwright.pipeline.compress import Calibrated, Texts, torch_threads
+from smallwright.pipeline.compress import Calibrated, Texts, coding_threads
 from smallwright.pipeline.shared import STUDENT_FOLDER, TOKENIZER_FILE
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
@@ -60,7 +60,7 @@ def sparsify_stage(
         model = load_model(student.folder / STUDENT_FOLDER)
         if not (folder / CHOSEN).is_file():
             texts = draw_texts(settings, model.spec)
-            with torch_threads(shop.cores):
+            with coding_threads(shop.cores):
                 write_tensors(folder / CHOSEN, *_choose(settings, model, texts))
         tensors, facts = read_tensors(folder / CHOSEN)
         if settings.schedule == "once":

@@ -29,7 +29,7 @@ from smallwright.spec import ModelSpec
 from smallwright.spec.formats import has_zero
 from smallwright.spec.tensors import list_tensors
 
-FORMATS_TRIED = ("q4_0", "q5_0", "q8_0")  # by size
+FORMATS_TRIED = ("q2_span", "q3_span", "q4_0", "q5_0", "q8_0")  # by size
 MOST_TOKENS = 2048  # of the calibration texts, by which answers are compared
 MOST_LOGITS = 1 << 25  # of float32's answers that are kept for that
 
