@@ -63,7 +63,7 @@ def test_a_model_with_a_large_table_is_coded_as_its_parts_would_be() -> None:
         whole = quantize(before[name], found.formats[name], span=SCALE_SPAN)
         assert np.array_equal(rows, whole)
         assert np.array_equal(found.tensors[name], dequantize(whole, found.formats[name], before[name].shape[1]))
-        assert found.facts[name] == {"format": found.formats[name]}
+        assert found.facts[name] == {"format": found.formats[name], "bytes": rows.nbytes}
     with torch.no_grad():
         model.embedding.tokens.weight[8000, 3] = float("nan")
     with pytest.raises(ModelSpecError, match=r"Got nan in embedding\.tokens\.weight at \[8000, 3\]"):

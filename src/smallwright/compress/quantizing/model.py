@@ -149,7 +149,7 @@ class _Run:
         moments: Moments | None,
         options: QuantizeOptions | None = None,
     ) -> None:
-        name, rows = f"{place}.weight", []
+        name, rows, size_bytes = f"{place}.weight", [], 0
         biased = isinstance(module, nn.Linear) and module.bias is not None
         for part in _parts(module.weight, moments):
             found = store(
@@ -159,7 +159,9 @@ class _Run:
                 keep_mean_output(module, found.weights, moments)
             module.weight[part].copy_(torch.from_numpy(found.weights))
             rows.append(found.rows)
-        self.rows[name], self.facts[name] = rows[0] if len(rows) == 1 else np.concatenate(rows), found.facts
+            size_bytes += found.facts["bytes"]
+        self.rows[name] = rows[0] if len(rows) == 1 else np.concatenate(rows)
+        self.facts[name] = {**found.facts, "bytes": size_bytes}
 
 
 def _parts(weight: torch.Tensor, moments: Moments | None) -> list[slice]:
