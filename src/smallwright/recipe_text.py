@@ -17,11 +17,13 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from smallwright.compress.steps import STEPS
 from smallwright.errors import RecipeError
 from smallwright.teacher.settings import TEACHERS
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _IN_PACKAGE = "python:"
+_KINDS = {**TEACHERS, **STEPS}
 
 
 def copy_tree(value: Any) -> Any:
@@ -116,7 +118,7 @@ def explain(error: ValidationError, document: type[BaseModel], place: str, text:
     # A misspelt key is also a missing one: the misspelling is what can be mended.
     first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
     keys = [str(part) for part in first["loc"]]
-    path = tuple(key for key in keys if key not in TEACHERS)
+    path = tuple(key for key in keys if key not in _KINDS)
     line = _line_of(text, path)
     where = f"{place}{f', line {line}' if line else ''}: {'.'.join(path)}" if path else place
     more = f" ({error.error_count() - 1} more problems after this one.)" if error.error_count() > 1 else ""
@@ -142,8 +144,8 @@ def _known_keys(document: type[BaseModel], path: Sequence[str]) -> set[str]:
     """The keys allowed at a place, for a suggestion; empty when the place is not a settings class."""
     model: Any = document
     for part in path:
-        if part in TEACHERS:
-            model = TEACHERS[part]
+        if part in _KINDS:
+            model = _KINDS[part]
             continue
         fields = getattr(model, "model_fields", {})
         match = next((f for name, f in fields.items() if part in (name, f.alias)), None)

@@ -50,15 +50,20 @@ def as_bytes(rows: np.ndarray, format: str, columns: int) -> np.ndarray:
     return pack_blocks("q8_0", codes.reshape(len(codes), -1, 32), of_block).reshape(len(codes), -1)
 
 
+def all_matrices(spec: ModelSpec, format: str) -> dict[str, str]:
+    """One format for every matrix, tables and heads too, which a plan would keep dense or finer."""
+    return {tensor.name: format if tensor.matrix else "f32" for tensor in list_tensors(spec)}
+
+
 def write_both(folder: Path, spec: ModelSpec, kind: str, format: str, dropped: float = 0.5) -> tuple[Path, Path]:
     """A package in planes, and one in q8_0 with the same codes."""
     tensors = sparse_tensors(spec, dropped) if format == "q4_sparse" else random_tensors(spec)
-    formats = plan_formats(spec, format, head=format)
+    formats = all_matrices(spec, format)
     coded = {tensor.name: quantize(tensors[tensor.name], format) for tensor in list_tensors(spec) if tensor.matrix}
     planes = write(folder / "planes.gguf", spec, kind, tensors=tensors, formats=formats, rows=coded).path
     widths = {tensor.name: tensor.shape[-1] for tensor in list_tensors(spec) if tensor.matrix}
     eight = {name: as_bytes(coded[name], format, columns) for name, columns in widths.items()}
-    plain = plan_formats(spec, "q8_0", head="q8_0")
+    plain = all_matrices(spec, "q8_0")
     return planes, write(folder / "bytes.gguf", spec, kind, tensors=tensors, formats=plain, rows=eight).path
 
 

@@ -13,7 +13,7 @@ from tests.unit.test_package import decoder, encoder, write
 from smallwright.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
-VERBS = ("build", "demo", "run", "prepare", "inspect", "evaluate", "doctor", "bench")
+VERBS = ("build", "compress", "demo", "run", "prepare", "inspect", "evaluate", "doctor", "bench")
 
 
 @pytest.fixture(scope="module")

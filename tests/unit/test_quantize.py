@@ -8,7 +8,7 @@ import pytest
 
 from smallwright.compress.quantize import dequantize, plan_formats, quantize
 from smallwright.errors import ModelSpecError
-from smallwright.spec.formats import FORMATS
+from smallwright.spec.formats import BLOCK_FORMATS
 from smallwright.spec.model import AttentionSpec, EmbeddingSpec, FeedForwardSpec, HeadSpec, LayerSpec, ModelSpec
 from smallwright.spec.tensors import list_tensors
 
@@ -31,14 +31,14 @@ def _matrix(seed: int) -> np.ndarray:
     return array.astype(np.float32)
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", BLOCK_FORMATS)
 @pytest.mark.parametrize("seed", range(5))
 def test_equals_the_gguf_package(name: str, seed: int) -> None:
     array = _matrix(seed)
-    kind = gguf.GGMLQuantizationType(FORMATS[name].ggml_type)
+    kind = gguf.GGMLQuantizationType(BLOCK_FORMATS[name].ggml_type)
     theirs = gguf.quants.quantize(array, kind).view(np.uint8)
     ours = quantize(array, name)
-    assert ours.shape == (7, FORMATS[name].row_bytes(96))
+    assert ours.shape == (7, BLOCK_FORMATS[name].row_bytes(96))
     np.testing.assert_array_equal(ours, theirs)
     again = gguf.quants.dequantize(theirs, kind)
     assert dequantize(ours, name, 96).tobytes() == np.ascontiguousarray(again).tobytes()
@@ -47,10 +47,10 @@ def test_equals_the_gguf_package(name: str, seed: int) -> None:
 @pytest.mark.parametrize("name", ["q8_0", "q5_0", "q4_0"])
 def test_every_stored_byte_means_what_gguf_says(name: str) -> None:
     generator = np.random.default_rng(3)
-    rows = generator.integers(0, 256, (50, FORMATS[name].block_bytes * 3), dtype=np.uint8)
+    rows = generator.integers(0, 256, (50, BLOCK_FORMATS[name].block_bytes * 3), dtype=np.uint8)
     scales = generator.standard_normal((50, 3)).astype("<f2").view(np.uint8).reshape(50, 3, 2)
     rows.reshape(50, 3, -1)[:, :, :2] = scales
-    theirs = gguf.quants.dequantize(rows, gguf.GGMLQuantizationType(FORMATS[name].ggml_type))
+    theirs = gguf.quants.dequantize(rows, gguf.GGMLQuantizationType(BLOCK_FORMATS[name].ggml_type))
     assert dequantize(rows, name, 96).tobytes() == np.ascontiguousarray(theirs).tobytes()
 
 
@@ -114,5 +114,7 @@ def test_plan_refuses_widths_that_do_not_divide() -> None:
 
 
 def test_refuses_unknown_formats() -> None:
-    with pytest.raises(ModelSpecError, match=r"must be one of f32, f16, q8_0, q5_0, q4_0. Got 'q5_k'"):
+    with pytest.raises(
+        ModelSpecError, match=r"must be one of f32, f16, q8_0, q5_0, q4_0, q3_span, q2_span, q4_sparse. Got 'q5_k'"
+    ):
         plan_formats(_spec(), "q5_k")

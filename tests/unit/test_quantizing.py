@@ -113,10 +113,13 @@ def test_rounding_is_the_writer_s_own(format: str) -> None:
 
 @pytest.mark.parametrize("describe", [decoder, encoder])
 @pytest.mark.parametrize("order", ["natural", "activation"])
-def test_gptq_keeps_every_layer_s_outputs_better_than_rounding(describe: Callable[[], ModelSpec], order: str) -> None:
+@pytest.mark.parametrize("format", ["q4_0", "q3_span", "q2_span"])
+def test_gptq_keeps_every_layer_s_outputs_better_than_rounding(
+    describe: Callable[[], ModelSpec], order: str, format: str
+) -> None:
     model = make_model(describe())
     found = quantize_model(
-        model, plan_formats(model.spec, "q4_0"), make_texts(model.spec, 64), replace(GPTQ, order=order)
+        model, plan_formats(model.spec, format), make_texts(model.spec, 64), replace(GPTQ, order=order)
     )
     solved = {name: facts for name, facts in found.facts.items() if "rounding_error" in facts}
     assert len(solved) == len(found.rows) - (0 if model.spec.causal else 1)  # an encoder's table is looked up only
@@ -265,7 +268,7 @@ def test_bytes_go_where_they_save_most() -> None:
         best = max(sum(one.nats["q4_0"] for one in some) for some in itertools.combinations(measured, room))
         assert saved == pytest.approx(best)
     with pytest.raises(
-        RecipeError, match=r"compress\.0\.size must hold all weights in the coarsest formats\. Got room for"
+        RecipeError, match=r"compress\.size must hold all weights in the coarsest formats\. Got room for"
     ):
         choose_formats(spec, measured, base - 1, fixed)
 

@@ -1,10 +1,11 @@
-"""Verbs that make a package: ``build`` and ``demo``. They need the build extra."""
+"""Verbs that make packages: ``build``, ``compress`` and ``demo``. They need the build extra."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smallwright.errors import BudgetError
+from smallwright.cli.arguments import number
+from smallwright.errors import BudgetError, RecipeError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -22,6 +23,16 @@ def register(command_line: CommandLine) -> None:
     add("--out", metavar="FOLDER", default="out", help="Folder that receives NAME/ [default: %(default)s].")
     _add_overrides(parser, "the recipe")
     add("--plan", action="store_true", help="Show the resolved recipe and what it will cost, then stop.")
+    parser = command_line.add_verb(compress)
+    add = parser.add_argument
+    add("recipe", metavar="RECIPE", help="A recipe (.yaml), built before or not.")
+    add("--explore", action="store_true", help="Store the student in many ways and draw what each is worth.")
+    add("--out", metavar="FOLDER", default="out", help="Folder that holds NAME/, as of build [default: %(default)s].")
+    _add_overrides(parser, "the recipe")
+    told = "Only ways of these, with commas between, for example round,gptq,mixed [default: all]."
+    add("--methods", metavar="NAMES", default="", help=told)
+    told = "Begin no further way after so many; the same command goes on later [default: no limit]."
+    add("--minutes", metavar="N", type=number(0), help=told)
     parser = command_line.add_verb(demo)
     add = parser.add_argument
     add("--out", metavar="FOLDER", default="out", help="Folder that receives the demo's files [default: %(default)s].")
@@ -51,6 +62,28 @@ def build(asked: Namespace) -> None:
         return
     _show(result := pipeline.build(document, out=asked.out))
     _judge([result])
+
+
+def compress(asked: Namespace) -> None:
+    """Store a recipe's student in many ways (--explore), measure each file on validation rows, and draw the Pareto
+    front of accuracy or perplexity against bytes and against time.
+    """
+    from smallwright.recipe import Recipe
+
+    if not asked.explore:
+        raise RecipeError(
+            "compress needs --explore, which compares ways of storing a student. Got none. To store it in one way, "
+            f"build it so: smallwright build {asked.recipe} --set compress.0.format=q4_0."
+        )
+    document = Recipe.load(asked.recipe, asked.overrides)
+    from smallwright import pipeline
+    from smallwright.evaluate.report.explore_page import list_front
+
+    methods = [name.strip() for name in asked.methods.split(",") if name.strip()]
+    found = pipeline.explore(document, out=asked.out, methods=methods, minutes=asked.minutes)
+    for line in list_front(found.exploration):
+        print(line)
+    print(f"page     {found.page}\nnumbers  {found.document}")
 
 
 def demo(asked: Namespace) -> None:

@@ -6,7 +6,7 @@ Not here: calibrated methods, and the writing of the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from typing import TypeAlias
 
@@ -26,6 +26,7 @@ Rows: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
 
 _F16_MAX = 65504.0
+_ROWS_AT_ONCE = 2048
 _COARSE = ("q4_0", *PLANE_FORMATS)  # too coarse for a classifier's output matrix
 _STEPS = {"q8_0": 127, "q5_0": 16, "q4_0": 8}  # codes from 0 to that of the largest value
 
@@ -58,9 +59,9 @@ def quantize(array: Floats, format: str, *, span: int = 0, name: str = "array") 
         _check_half(np.abs(values), values, name)
         return values.astype("<f2").view(np.uint8).reshape(*values.shape[:-1], -1)
     if isinstance(row, PlaneFormat):
-        return round_spans(values.reshape(-1, values.shape[-1]), row.name, name).reshape(*values.shape[:-1], -1)
+        return _by_parts(values, row, lambda part: round_spans(part, row.name, name))
     if span and row.name in SPANNED:
-        return round_in_spans(values, row.name, span, name)
+        return _by_parts(values, row, lambda part: round_in_spans(part, row.name, span, name))
     blocks = values.reshape(-1, row.block)
     _check_half(np.abs(blocks).max(axis=-1, initial=0.0) / _STEPS[row.name], values, name)
     return _ROUND[row.name](blocks).reshape(*values.shape[:-1], -1)
@@ -78,9 +79,13 @@ def dequantize(rows: Rows, format: str, columns: int) -> Floats:
         return packed.view("<f4").reshape(packed.shape[0], columns).astype(np.float32)
     if row.name == "f16":
         return packed.view("<f2").reshape(packed.shape[0], columns).astype(np.float32)
-    if isinstance(row, PlaneFormat):
-        return decode_spans(row.name, packed, columns)
-    return _UNROUND[row.name](packed.reshape(-1, row.block_bytes)).reshape(packed.shape[0], columns)
+    meant = np.empty((packed.shape[0], columns), np.float32)
+    for part in _parts(len(packed)):
+        if isinstance(row, PlaneFormat):
+            meant[part] = decode_spans(row.name, packed[part], columns)
+        else:
+            meant[part] = _UNROUND[row.name](packed[part].reshape(-1, row.block_bytes)).reshape(-1, columns)
+    return meant
 
 
 def plan_formats(
@@ -89,7 +94,8 @@ def plan_formats(
     """Decide the format of every tensor of a model.
 
     Norms, biases, positions and token types stay f32. A classifier's output matrix decides between near neighbours and
-    is tiny, so it is q8_0 where ``default`` has 4 bits or fewer, unless ``head`` says otherwise.
+    is tiny, so it is q8_0 where ``default`` has 4 bits or fewer, unless ``head`` says otherwise. Of matrices outside
+    the layers nothing is dropped: where ``default`` is sparse, they are q4_0.
 
     Args:
         spec: the model.
@@ -101,6 +107,7 @@ def plan_formats(
     Raises:
         ModelSpecError: a format is unknown, or a matrix's rows do not divide into blocks.
     """
+    dense = "q4_0" if default in PLANE_FORMATS and PLANE_FORMATS[default].sparse else default
     outputs = {f"heads.{name}.output.weight": part.kind for name, part in spec.heads.items()}
     plan: dict[str, str] = {}
     for tensor in list_tensors(spec):
@@ -108,24 +115,43 @@ def plan_formats(
         if not tensor.matrix:
             choice = "f32"
         elif tensor.name.startswith("embedding."):
-            choice = embedding or default
+            choice = embedding or dense
         elif tensor.name in outputs:
-            gentle = "q8_0" if default in _COARSE and outputs[tensor.name] == "classifier" else default
+            gentle = "q8_0" if default in _COARSE and outputs[tensor.name] == "classifier" else dense
             choice = head or gentle
+        elif not tensor.name.startswith("layers."):
+            choice = dense
         _check_divisible(_format(choice), tensor.shape[-1], tensor.name)
         plan[tensor.name] = choice
     return plan
 
 
-def count_bytes(spec: ModelSpec, formats: Mapping[str, str]) -> int:
+def count_bytes(spec: ModelSpec, formats: Mapping[str, str], sparsity: float = 0.0) -> int:
     """Bytes of all tensors in their formats; the vocabulary and the keys of a package come on top.
 
-    Of sparse formats those of matrices of which nothing was dropped.
+    ``sparsity``: share of the weights that is dropped where the format is sparse.
     """
-    tensors = list_tensors(spec)
-    return sum(
-        prod(tensor.shape[:-1]) * FORMATS[formats[tensor.name]].row_bytes(tensor.shape[-1]) for tensor in tensors
-    )
+    total = 0
+    for tensor in list_tensors(spec):
+        row = FORMATS[formats[tensor.name]]
+        total += prod(tensor.shape[:-1]) * row.row_bytes(tensor.shape[-1])
+        if isinstance(row, PlaneFormat) and row.sparse:
+            total -= int(prod(tensor.shape) * sparsity) * row.code_bits // 8
+    return total
+
+
+def _parts(count: int) -> Iterator[slice]:
+    """Some rows at a time: what is made on the way to a table's codes is many times as large as they are."""
+    return (slice(begin, begin + _ROWS_AT_ONCE) for begin in range(0, count, _ROWS_AT_ONCE))
+
+
+def _by_parts(values: Floats, row: Format, code: Callable[[Floats], Rows]) -> Rows:
+    """Rows of any matrix, coded some at a time; no row depends on another."""
+    wide = values.reshape(-1, values.shape[-1])
+    rows = np.empty((len(wide), row.row_bytes(wide.shape[1])), np.uint8)
+    for part in _parts(len(wide)):
+        rows[part] = code(wide[part])
+    return rows.reshape(*values.shape[:-1], -1)
 
 
 def _format(name: str) -> Format:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from smallwright.evaluate.settings import SizeBytes
 
-FormatName = Literal["q8_0", "q5_0", "q4_0", "f16", "f32"]
+FormatName = Literal["q8_0", "q5_0", "q4_0", "q3_span", "q2_span", "f16", "f32"]
+_WHOLE = ("f16", "f32")  # formats without codes
 
 
 class CalibrationSettings(BaseModel):
@@ -26,16 +27,41 @@ class CalibrationSettings(BaseModel):
     seed: int = Field(default=0, ge=0, lt=2**31, description="Of the draw.")
 
 
+class TrainCodesSettings(BaseModel):
+    """Training that knows the codes. Batches, precision and the rest are those of ``distill``; nothing decays."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    steps: int = Field(ge=1, le=10_000_000, description="optimizer steps")
+    learning_rate: float = Field(default=2e-4, gt=0, le=1, description="highest learning rate")
+    parameters: Literal["all", "biases", "biases_and_norms"] = Field(
+        default="all",
+        description="all: weights learn through their codes (quantisation-aware training), and with them the rest; "
+        "biases: codes stay as they are chosen, only biases learn; biases_and_norms: the norms' gains too",
+    )
+    step: Literal["learned", "fixed"] = Field(
+        default="learned", description="parameters: all: whether the scales learn too, or stay as they were chosen"
+    )
+    source: Literal["unquantized", "teacher"] = Field(
+        default="unquantized",
+        alias="from",
+        description="whose answers it learns: those of the student before it was coded, or the kept answers of the "
+        "recipe's teacher",
+    )
+
+
 class QuantizeSettings(BaseModel):
     """How the weights of the shipped file are stored. ``{to: 4MB}`` alone: mixed formats by GPTQ in that size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["quantize"] = Field(default="quantize", description="the step")
-    format: FormatName | Literal["mixed"] = Field(
+    format: FormatName | Literal["q4_sparse", "mixed"] = Field(
         default="q8_0",
-        description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), f16 or "
-        "f32; or mixed: one of the first three for each, by what it costs the answers to calibration texts, in `size`.",
+        description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), "
+        "q3_span (3.125), q2_span (2.125), f16 or f32; q4_sparse, after a sparsify step: 1.1 bits a weight and 4 for "
+        "each that is kept; or mixed: one of the first five for each, by what it costs the answers to calibration "
+        "texts, in `size`.",
     )
     size: SizeBytes = Field(default=None, description="mixed: the largest package, for example 4MB.")
     using: Literal["round", "gptq", "awq"] = Field(
@@ -68,8 +94,10 @@ class QuantizeSettings(BaseModel):
     )
     head: FormatName | None = Field(
         default=None,
-        description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that is q4_0.",
+        description="Storage of the output matrix; None: as `format`, but a classifier's is q8_0 where that has "
+        "4 bits or fewer.",
     )
+    train: TrainCodesSettings | None = Field(default=None, description="Training that knows the codes; None: none.")
 
     @property
     def calibrated(self) -> bool:
@@ -77,14 +105,21 @@ class QuantizeSettings(BaseModel):
         return self.using != "round" or self.correct_bias or self.format == "mixed"
 
     @property
-    def uniform(self) -> FormatName:
+    def chosen_beforehand(self) -> bool:
+        """Whether rows are coded before the package is written: the writer rounds, and only dense formats."""
+        return self.calibrated or self.train is not None or self.format == "q4_sparse"
+
+    @property
+    def uniform(self) -> FormatName | Literal["q4_sparse"]:
         """The format of a matrix of which nothing else is said; the finer one where formats are mixed."""
         return "q8_0" if self.format == "mixed" else self.format
 
     def alone(self) -> QuantizeSettings:
-        """Rounding without texts, for other models than the one that ships: mixed formats become q8_0."""
-        plain = QuantizeSettings(format=self.uniform, embedding=self.embedding, head=self.head, scales=self.scales)
-        return plain if self.calibrated else self
+        """Rounding without texts, for other models than the one that ships: mixed formats become q8_0, sparse ones
+        q4_0."""
+        format = "q4_0" if self.uniform == "q4_sparse" else self.uniform
+        plain = QuantizeSettings(format=format, embedding=self.embedding, head=self.head, scales=self.scales)
+        return plain if self.chosen_beforehand else self
 
     @model_validator(mode="before")
     @classmethod
@@ -102,6 +137,8 @@ class QuantizeSettings(BaseModel):
             raise ValueError(
                 "compress.size and format: mixed need each other. Give both, or use budget.size for a limit"
             )
-        if self.using != "round" and self.format in ("f16", "f32"):
+        if self.train is not None and self.format in _WHOLE:
+            raise ValueError(f"compress.train is for weights with codes, which {self.format} has none of. Leave it out")
+        if self.using != "round" and self.format in _WHOLE:
             raise ValueError(f"using: {self.using} chooses codes, which {self.format} has none of. Use using: round")
         return self

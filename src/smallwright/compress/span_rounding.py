@@ -23,7 +23,7 @@ _F16_MAX = 65504.0
 _CHUNK_SPANS = 1024  # rounded together: what a cache holds
 # Where the largest value of a span may lie, in steps of its scale: from all within the codes to a good part cut off. Of
 # 128 normal values the best are about 4.4 (3 bits) and 5.2 (2 bits, odd codes).
-_REACHES = {
+REACHES = {
     "q3_span": np.linspace(3.0, 6.0, 13),
     "q2_span": np.linspace(2.5, 7.0, 13),
     "q4_sparse": np.linspace(6.5, 9.5, 10),
@@ -47,7 +47,7 @@ def round_spans(values: Floats, format: str, name: str = "array") -> Rows:
     row = PLANE_FORMATS[format]
     count, columns = values.shape
     spans = np.pad(values, ((0, 0), (0, -columns % SCALE_SPAN))).reshape(-1, SCALE_SPAN).astype(np.float32)
-    largest = float(np.abs(spans).max(initial=0.0)) / float(_REACHES[format].min())
+    largest = float(np.abs(spans).max(initial=0.0)) / float(REACHES[format].min())
     if largest > _F16_MAX:
         raise ModelSpecError(
             f"weights stored as {format} must have scales of at most {_F16_MAX:.0f}. Got {largest} in {name}. Use f32."
@@ -83,7 +83,7 @@ def choose_scale(spans: Floats, row: PlaneFormat) -> tuple[NDArray[np.int8], Flo
         codes = np.where(better, found, codes)
 
     for sign in signs:
-        for reach in _REACHES[row.name]:
+        for reach in REACHES[row.name]:
             keep_better(sign * top / np.float32(reach))
     squares = np.square(codes).sum(axis=-1, keepdims=True)
     product = (codes * spans).sum(axis=-1, keepdims=True)

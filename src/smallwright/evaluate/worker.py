@@ -137,12 +137,15 @@ class Worker:
         }
 
     def speed(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Time a prompt with one new token, then with many; the engine's own counters say how many rows passed."""
+        """Time a prompt with one new token, then with many; the engine's own counters say how many rows passed.
+
+        No token is guessed: a refused guess is a row, too, and the speed would be that of the text, not of the model.
+        """
 
         def run(max_tokens: int) -> tuple[int, int]:
             before = self.subject.counters()["tokens"]
             start = time.perf_counter_ns()
-            self.subject.generate(request["prompt"], max_tokens=max_tokens, temperature=0.0, seed=0)
+            self.subject.generate(request["prompt"], max_tokens=max_tokens, temperature=0.0, seed=0, lookup=False)
             taken = time.perf_counter_ns() - start
             return taken, self.subject.counters()["tokens"] - before
 

@@ -6,6 +6,7 @@ Not here: what any stage does (the rooms below).
 
 from smallwright.pipeline.build import BuildResult, build
 from smallwright.pipeline.demo import build_demo
+from smallwright.pipeline.explore import Explored, explore
 from smallwright.pipeline.plan import make_plan, render_plan
 
-__all__ = ["BuildResult", "build", "build_demo", "make_plan", "render_plan"]
+__all__ = ["BuildResult", "Explored", "build", "build_demo", "explore", "make_plan", "render_plan"]

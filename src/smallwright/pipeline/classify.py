@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.student import make_student
 from smallwright.package.write import PackageInfo
-from smallwright.pipeline.compress import compress_stage, describe_compression, draw_rows, open_quantized
+from smallwright.pipeline.compress import Calibrated, compress_stage, describe_compression, draw_rows, open_quantized
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
@@ -32,6 +31,7 @@ from smallwright.pipeline.shared import (
     quantize_settings,
     tokenizer_stage,
 )
+from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.teach import (
     answers_stage,
@@ -68,7 +68,7 @@ class Classifier:
     """The finished stages. ``teacher``, ``answers`` and ``teacher_package`` are None without a teacher.
 
     ``linear`` is None where neither the report nor the teacher's ensemble asks for it. ``more_teachers`` are the other
-    networks of that ensemble.
+    networks of that ensemble. ``sparse`` is None where no weights were dropped.
     """
 
     data: Outcome
@@ -80,10 +80,11 @@ class Classifier:
     answers: Outcome | None
     teacher_package: Outcome | None
     more_teachers: tuple[Outcome, ...] = ()
+    sparse: Outcome | None = None
 
 
-def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
-    """Run every stage up to the package."""
+def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) -> Classifier:
+    """Run every stage up to the package, and those of what a report sets beside it unless not ``neighbours``."""
     data, teacher = data_stage(recipe, shop), None
     if isinstance(recipe.teacher, EndpointSettings):
         teacher = endpoint_stage(recipe, recipe.teacher, shop, data)
@@ -95,7 +96,7 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
     votes = together is not None and together.linear is not None
     # Variants make the linear classifier worse (docs/distillation.md), and a baseline must be no straw man.
-    linear = linear_stage(shop, plain) if recipe.evaluate.baseline or votes else None
+    linear = linear_stage(shop, plain) if (recipe.evaluate.baseline and neighbours) or votes else None
     answers = transfer = teacher_package = None
     more: tuple[Outcome, ...] = ()
     if recipe.teacher is not None:
@@ -105,11 +106,12 @@ def make_classifier(recipe: Recipe, shop: Workshop) -> Classifier:
         voting = linear if votes else None
         answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=voting, more=more)
     student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
-    package = _package_stage(recipe, shop, data, tokenizer, student)
-    if teacher is not None:
+    sparse = _sparsify(recipe, shop, data, tokenizer, student, answers, transfer)
+    package = _package_stage(recipe, shop, data, tokenizer, sparse or student, answers, transfer)
+    if neighbours and teacher is not None:
         given = isinstance(recipe.teacher, PackageSettings)
         teacher_package = teacher if given else teacher_package_stage(recipe, shop, teacher)
-    return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more)
+    return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more, sparse)
 
 
 def _student_stage(
@@ -203,7 +205,47 @@ def _make_task(
     )
 
 
-def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Outcome, student: Outcome) -> Outcome:
+def _sparsify(
+    recipe: Recipe,
+    shop: Workshop,
+    data: Outcome,
+    tokenizer: Outcome,
+    student: Outcome,
+    answers: Outcome | None,
+    transfer: Outcome | None,
+) -> Outcome | None:
+    """The student with fewer weights; what it heals with are the student's own lessons."""
+    lessons = {"data": data, "answers": answers, "transfer": transfer}
+    draw, open_task = _openers(recipe, data, tokenizer, answers, transfer)
+    return sparsify_stage(recipe, shop, student, tokenizer, lessons, draw, open_task)
+
+
+def _openers(
+    recipe: Recipe, data: Outcome, tokenizer: Outcome, answers: Outcome | None, transfer: Outcome | None
+) -> tuple[Callable[[Calibrated, ModelSpec], Any], Callable[[Transformer, bool], ClassificationTask]]:
+    """How calibration texts are drawn, as tokens, and what a student that is compressed learns with."""
+
+    def draw(settings: Calibrated, spec: ModelSpec) -> Any:
+        rows = read_texts(data, "train")
+        chosen = [rows[index] for index in draw_rows(len(rows), settings)]
+        return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
+
+    def open_task(model: Transformer, hears_teacher: bool) -> ClassificationTask:
+        reader, heard = open_tokenizer(tokenizer).tokenizer, answers if hears_teacher else None
+        return _make_task(recipe, data, reader, model.spec.context, heard, transfer)
+
+    return draw, open_task
+
+
+def _package_stage(
+    recipe: Recipe,
+    shop: Workshop,
+    data: Outcome,
+    tokenizer: Outcome,
+    student: Outcome,
+    answers: Outcome | None,
+    transfer: Outcome | None,
+) -> Outcome:
     inputs: dict[str, str | Outcome] = {"data": data, "tokenizer": tokenizer, "student": student}
 
     def write(path: Path, temperature: float = 1.0, quantized: Quantized | None = None) -> PackageInfo:
@@ -223,12 +265,8 @@ def _package_stage(recipe: Recipe, shop: Workshop, data: Outcome, tokenizer: Out
             quantized=quantized,
         )
 
-    def draw_texts(settings: QuantizeSettings, spec: ModelSpec) -> Any:
-        rows = read_texts(data, "train")
-        chosen = [rows[index] for index in draw_rows(len(rows), settings)]
-        return encode_texts(open_tokenizer(tokenizer).tokenizer, chosen, max_tokens=spec.context)
-
-    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw_texts, write)
+    draw, open_task = _openers(recipe, data, tokenizer, answers, transfer)
+    compressed = compress_stage(recipe, shop, student, STUDENT_FOLDER, data, draw, write, open_task, answers)
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)

@@ -19,18 +19,21 @@ from numpy.typing import NDArray
 
 from smallwright.compress.quantize import count_bytes, plan_formats
 from smallwright.compress.settings import QuantizeSettings
+from smallwright.compress.sparsifying.settings import SparsifySettings
 from smallwright.data.completions import Completions
 from smallwright.data.shards import Shard
 from smallwright.errors import RecipeError
 from smallwright.package.architectures import choose_architecture
 from smallwright.package.write import PackageInfo
 from smallwright.pipeline.shared import quantize_settings
-from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.stage import Outcome, write_atomically
+from smallwright.pipeline.train_codes import OpenTask, check_train, describe_training, train_codes
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.spec.formats import SCALE_SPAN
 from smallwright.spec.package import ALIGNMENT
+from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
     from smallwright.compress.quantizing.matrix import QuantizeOptions
@@ -38,10 +41,12 @@ if TYPE_CHECKING:
     from smallwright.model import Transformer
 
 TENSORS, CARD = "quantized.safetensors", "quantized.json"
+CODED = "coded"  # before training: a run that goes on trains the very same codes
 _MOST_NAMED = 3  # matrices in the report's line
 _KEYS_BYTES = 1024  # that calibration and provenance may add to a package after its bytes were planned
 
 Texts = Sequence[NDArray[np.integer]]
+Calibrated = QuantizeSettings | SparsifySettings  # steps that look at texts
 
 
 def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
@@ -53,12 +58,15 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
         The formats of its tensors as far as they are known: where they are mixed, the finest.
     Raises:
         RecipeError: AWQ without norms that can take factors; biases where the architecture has no place for them.
-        ModelSpecError: a width that the format cannot store.
+        ModelSpecError: a width that the format cannot store, or that a pattern N:M does not divide.
     """
     from smallwright.compress.quantizing.awq import check_awq
     from smallwright.compress.quantizing.bias import with_biases
+    from smallwright.compress.sparsifying.model import check_pattern
 
     settings = quantize_settings(recipe)
+    if recipe.sparsify is not None and recipe.sparsify.of_each is not None:
+        check_pattern(spec, recipe.sparsify.of_each)
     formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
     if settings.using == "awq":
         check_awq(spec)
@@ -66,9 +74,10 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
         before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
         if before != after:
             raise RecipeError(
-                f"compress.0.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
+                f"compress.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
                 "no place for them. Leave it out."
             )
+    check_train(settings, with_biases(spec) if settings.correct_bias else spec)
     return formats
 
 
@@ -78,13 +87,17 @@ def check_room(recipe: Recipe, spec: ModelSpec) -> None:
     Args:
         spec: the very student.
     Raises:
-        RecipeError: ``compress.0.size`` is too small.
+        RecipeError: ``compress.size`` is too small.
     """
-    settings = quantize_settings(recipe)
-    least = count_bytes(spec, plan_formats(spec, "q4_0", embedding=settings.embedding, head=settings.head or "q4_0"))
+    from smallwright.compress.quantizing.mixed import FORMATS_TRIED
+
+    settings, coarsest = quantize_settings(recipe), FORMATS_TRIED[0]
+    least = count_bytes(
+        spec, plan_formats(spec, coarsest, embedding=settings.embedding, head=settings.head or coarsest)
+    )
     if settings.format == "mixed" and settings.size is not None and settings.size < least:
         raise RecipeError(
-            f"compress.0.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
+            f"compress.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
             f"take {least:,}. Give more, or use a smaller student."
         )
 
@@ -95,8 +108,10 @@ def compress_stage(
     model: Outcome,
     folder_name: str,
     lessons: Outcome,
-    draw_texts: Callable[[QuantizeSettings, ModelSpec], Texts],
+    draw_texts: Callable[[Calibrated, ModelSpec], Texts],
     write_rounded: Callable[[Path], PackageInfo],
+    open_task: OpenTask,
+    answers: Outcome | None = None,
 ) -> Outcome | None:
     """The student's matrices as they will be stored; None where the writer rounds them.
 
@@ -105,45 +120,69 @@ def compress_stage(
         lessons: where the texts come from.
         draw_texts: the calibration texts as tokens, for the settings and the student's description.
         write_rounded: writes the package with rounded weights: what is in it beside weights counts in ``size``.
+        open_task: what the student learns with where codes are trained.
+        answers: the teacher's, which ``open_task`` may read.
     """
     settings = quantize_settings(recipe)
-    if not settings.calibrated:
+    if not settings.chosen_beforehand:
         return None
 
-    def run(folder: Path) -> Mapping[str, Any]:
+    def code(folder: Path) -> None:
         from smallwright.compress.quantizing.model import quantize_model
         from smallwright.model import load_model
 
         student = load_model(model.folder / folder_name)
-        texts, options = draw_texts(settings, student.spec), _options(settings)
+        texts = draw_texts(settings, student.spec) if settings.calibrated else ()
+        options = _options(settings, keep_zeros=recipe.sparsify is not None)
         facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
-        with _threads(shop.cores):
+        with coding_threads(shop.cores):
             if settings.format == "mixed":
                 formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
             else:
                 formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
             found = quantize_model(student, formats, texts, options)
-        _save(found, folder)
-        return {**facts, **summarise(found)}
+        _save(found, folder, facts | summarise(found))
 
-    asked = {"compress": settings.model_dump(mode="json"), "threads": shop.cores}
-    return shop.run("compress", run, settings=asked, inputs={"model": model, "lessons": lessons})
+    def run(folder: Path) -> Mapping[str, Any]:
+        from smallwright.model import load_model
+
+        if settings.train is None:
+            code(folder)
+            return _read_card(folder)["facts"]
+        if not (folder / CODED / CARD).is_file():
+            (folder / CODED).mkdir(exist_ok=True)
+            code(folder / CODED)
+        coded, facts = _open(folder / CODED), _read_card(folder / CODED)["facts"]
+        dense = load_model(model.folder / folder_name)
+        found, facts["train"] = train_codes(recipe, shop, settings, dense, coded, open_task, folder / "training")
+        _save(found, folder, facts)
+        return facts
+
+    asked: dict[str, Any] = {"compress": settings.model_dump(mode="json"), "threads": shop.cores}
+    inputs: dict[str, str | Outcome] = {"model": model, "lessons": lessons}
+    if settings.train is None:
+        return shop.run("compress", run, settings=asked, inputs=inputs)
+    asked |= {"distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}), "seed": recipe.seed}
+    inputs |= {} if answers is None else {"answers": answers}
+    return shop.run("compress", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
 
 
 @contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Torch's threads inside: sums in another order have other bits."""
+def coding_threads(count: int) -> Iterator[None]:
+    """The threads of torch and of NumPy's linear algebra inside: sums in another order have other bits."""
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)
 
 
-def _options(settings: QuantizeSettings) -> QuantizeOptions:
+def _options(settings: QuantizeSettings, *, keep_zeros: bool) -> QuantizeOptions:
     from smallwright.compress.quantizing.matrix import QuantizeOptions
 
     return QuantizeOptions(
@@ -152,6 +191,7 @@ def _options(settings: QuantizeSettings) -> QuantizeOptions:
         order=settings.order,
         damping=settings.damping,
         correct_bias=settings.correct_bias,
+        keep_zeros=keep_zeros,
     )
 
 
@@ -209,31 +249,42 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
     if facts is None:
         return settings.format
     mixed = ", ".join(f"{count} {name}" for name, count in sorted(facts["formats"].items()))
-    parts = [f"{settings.format} by {settings.using} ({mixed}) on {facts['texts']} training texts"]
+    parts = [f"{settings.format} by {settings.using} ({mixed})"]
+    if settings.calibrated:
+        parts[0] += f" on {facts['texts']} training texts"
     if "sensitivity" in facts:
-        costly = sorted(facts["sensitivity"], key=lambda one: -max(one["nats"].values()))[:_MOST_NAMED]
+        costly = sorted(facts["sensitivity"], key=lambda one: -_coarsest_nats(one))[:_MOST_NAMED]
         parts.append(
             "most was lost in the coarsest format by "
-            + ", ".join(f"{one['name']} ({max(one['nats'].values()):.2g} nats, now {one['format']})" for one in costly)
+            + ", ".join(f"{one['name']} ({_coarsest_nats(one):.2g} nats, now {one['format']})" for one in costly)
         )
     if "solved" in facts:
+        then = "" if settings.train is None else " before training"
         parts.append(
-            f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's; Hessians damped by at most "
-            f"{facts['most_damping']:g} of their mean diagonal, {facts['singular']} of {facts['solved']} singular"
+            f"outputs' error {facts['error'] / facts['rounding_error']:.2f} of rounding's{then}; Hessians "
+            f"damped by at most {facts['most_damping']:g} of their mean diagonal, {facts['singular']} of "
+            f"{facts['solved']} singular"
         )
     if settings.correct_bias:
         parts.append("biases corrected")
+    if settings.train is not None:
+        parts.append(describe_training(settings.train, facts["train"]))
     return "; ".join(parts)
 
 
-def draw_rows(count: int, settings: QuantizeSettings) -> list[int]:
+def _coarsest_nats(one: Mapping[str, Any]) -> float:
+    """Of a ``Sensitivity`` as the card keeps it."""
+    return float(one["nats"][min(one["sizes"], key=lambda format: one["sizes"][format])])
+
+
+def draw_rows(count: int, settings: Calibrated) -> list[int]:
     """Indices of the calibration texts among ``count``, in order."""
     asked = settings.calibration
     generator = np.random.default_rng(asked.seed)
     return sorted(generator.choice(count, min(count, asked.texts), replace=False).tolist())
 
 
-def draw_lessons(recipe: Recipe, lessons: Outcome, settings: QuantizeSettings, spec: ModelSpec) -> Texts:
+def draw_lessons(recipe: Recipe, lessons: Outcome, settings: Calibrated, spec: ModelSpec) -> Texts:
     """Calibration texts of a generator: blocks of its training text, or prompts with their completions."""
     context = min(recipe.student.context, spec.context)
     if recipe.answers_prompts:
@@ -248,31 +299,38 @@ def _mean(values: Sequence[float]) -> float | None:
     return float(np.mean(values)) if values else None
 
 
-def _save(found: Quantized, folder: Path) -> None:
+def _save(found: Quantized, folder: Path, facts: Mapping[str, Any]) -> None:
     from safetensors.numpy import save_file
 
     whole = {name: tensor for name, tensor in found.tensors.items() if name not in found.rows}
     named = {f"tensors/{name}": np.ascontiguousarray(tensor) for name, tensor in whole.items()}
     save_file(named | {f"rows/{name}": rows for name, rows in found.rows.items()}, folder / TENSORS)
-    card = {"spec": found.spec.to_json(), "formats": found.formats}
-    (folder / CARD).write_text(json.dumps(card, sort_keys=True), encoding="utf-8")
+    card = {"spec": found.spec.to_json(), "formats": found.formats, "facts": dict(facts)}
+    write_atomically(folder / CARD, json.dumps(card, sort_keys=True))
 
 
 def open_quantized(outcome: Outcome | None) -> Quantized | None:
     """What ``compress_stage`` left; None where there was none."""
-    if outcome is None:
-        return None
+    return None if outcome is None else _open(outcome.folder)
+
+
+def _read_card(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    return card
+
+
+def _open(folder: Path) -> Quantized:
     from safetensors.numpy import load_file
 
     from smallwright.compress.quantize import dequantize
     from smallwright.compress.quantizing.model import Quantized
     from smallwright.spec.tensors import list_tensors
 
-    card = json.loads((outcome.folder / CARD).read_text(encoding="utf-8"))
-    spec, held = ModelSpec.from_json(card["spec"]), load_file(outcome.folder / TENSORS)
+    card = _read_card(folder)
+    spec, held = ModelSpec.from_json(card["spec"]), load_file(folder / TENSORS)
     rows = {name.removeprefix("rows/"): held[name] for name in held if name.startswith("rows/")}
     tensors = {name.removeprefix("tensors/"): held[name] for name in held if name.startswith("tensors/")}
     for tensor in list_tensors(spec):
         if tensor.name in rows:
             tensors[tensor.name] = dequantize(rows[tensor.name], card["formats"][tensor.name], tensor.shape[-1])
-    return Quantized(spec, tensors, card["formats"], rows, outcome.facts["matrices"])
+    return Quantized(spec, tensors, card["formats"], rows, card["facts"]["matrices"])

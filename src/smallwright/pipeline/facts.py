@@ -19,6 +19,7 @@ from smallwright.evaluate.report import (
     TrainingPoint,
 )
 from smallwright.pipeline.shared import PACKAGE_FILE
+from smallwright.pipeline.sparsify import describe_sparsity
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
@@ -32,7 +33,6 @@ def package_facts(recipe: Recipe, package: Outcome) -> PackageFacts:
     with load(str(package.folder / PACKAGE_FILE), threads=1) as opened:
         said = opened.description
         temperature = float(opened.temperature)
-    formats = recipe.compress[0].format if recipe.compress else "f32"
     return PackageFacts(
         file=f"{recipe.name}.gguf",
         sha256=package.facts["sha256"],
@@ -43,7 +43,7 @@ def package_facts(recipe: Recipe, package: Outcome) -> PackageFacts:
         width=said["width"],
         vocabulary=said["vocabulary"],
         context=said["context"],
-        format=formats,
+        format=recipe.quantize.format,
         temperature=temperature if recipe.task.kind == "classify" else None,
     )
 
@@ -87,14 +87,20 @@ def build_stages(shop: Workshop) -> tuple[BuildStage, ...]:
 
 
 def compression_steps(
-    recipe: Recipe, package: Outcome, teacher: Outcome | None, student: Outcome
+    recipe: Recipe, package: Outcome, teacher: Outcome | None, student: Outcome, sparse: Outcome | None
 ) -> Sequence[CompressionStep]:
-    """Bytes from the teacher (float32) over the student (float32) to the file."""
+    """Bytes from the teacher (float32) over the student (float32), dense and sparse (what is kept), to the file."""
     student_bytes, file_bytes = 4 * student.facts["parameters"], package.facts["size_bytes"]
     steps = []
     if teacher is not None and "parameters" in teacher.facts:  # one behind an endpoint has a size that nobody tells
         source = "chosen layers and tokens" if recipe.student.source == "teacher" else f"preset {recipe.student.preset}"
         steps.append(CompressionStep("student", 4 * teacher.facts["parameters"], student_bytes, source))
+    if sparse is not None and recipe.sparsify is not None:
+        kept_bytes = student_bytes - 4 * sparse.facts["dropped"]
+        steps.append(
+            CompressionStep("sparsify", student_bytes, kept_bytes, describe_sparsity(recipe.sparsify, sparse.facts))
+        )
+        student_bytes = kept_bytes
     steps.append(
         CompressionStep("quantize", student_bytes, file_bytes, f"{package.facts['weights']}; tokenizer included")
     )

@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.student import make_student
 from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import CheckpointError
-from smallwright.evaluate.answers import are_right
-from smallwright.evaluate.calibration import calibrate_answers
-from smallwright.evaluate.cost import answer_prompts
 from smallwright.package.write import PackageInfo
-from smallwright.pipeline.compress import compress_stage, describe_compression, draw_lessons, open_quantized
+from smallwright.pipeline.calibrate_answers import calibrate_package
+from smallwright.pipeline.compress import (
+    Calibrated,
+    compress_stage,
+    describe_compression,
+    draw_lessons,
+    open_quantized,
+)
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
-from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
     STUDENT_FOLDER,
@@ -38,6 +40,7 @@ from smallwright.pipeline.shared import (
     quantize_settings,
     tokenizer_stage,
 )
+from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.teach import described_load, held_as
 from smallwright.pipeline.teach_package import package_stage
@@ -60,15 +63,14 @@ from smallwright.train.settings import TrainSettings
 if TYPE_CHECKING:
     from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
-
-
-MOST_CALIBRATION_ROWS, LEAST_CALIBRATION_ROWS = 2000, 50
+    from smallwright.train.tasks import TrainingTask
 
 
 @dataclass(frozen=True)
 class Generator:
     """The finished stages. ``lessons``: what the student learned from; ``teacher`` and ``teacher_package`` are None
-    without a teacher, ``written`` where the student did not learn from its text."""
+    without a teacher, ``written`` where the student did not learn from its text, ``sparse`` where no weights were
+    dropped."""
 
     data: Outcome
     tokenizer: Outcome
@@ -78,10 +80,11 @@ class Generator:
     teacher: Outcome | None
     teacher_package: Outcome | None
     written: Outcome | None = None
+    sparse: Outcome | None = None
 
 
-def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
-    """Run every stage up to the package."""
+def make_generator(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) -> Generator:
+    """Run every stage up to the package, and those of what a report sets beside it unless not ``neighbours``."""
     given = data_stage(recipe, shop)
     data = augmented_stage(recipe, shop, given)
     tokenizer = tokenizer_stage(recipe, shop, data)
@@ -107,10 +110,12 @@ def make_generator(recipe: Recipe, shop: Workshop) -> Generator:
     elif teacher and _hears_teacher(recipe):
         answers = _answers_stage(recipe, shop, lessons, teacher)
     student = _student_stage(recipe, shop, tokenizer, lessons, teacher, answers)
-    package = _package_stage(recipe, shop, "package", tokenizer, student, STUDENT_FOLDER, data, lessons)
-    if teacher and recipe.teacher and recipe.teacher.offer.network:
+    sparse = _sparsify(recipe, shop, tokenizer, lessons, student, answers)
+    ready = sparse or student
+    package = _package_stage(recipe, shop, "package", tokenizer, ready, STUDENT_FOLDER, data, lessons, answers)
+    if neighbours and teacher and recipe.teacher and recipe.teacher.offer.network:
         teacher_package = _package_stage(recipe, shop, "teacher-package", reader, teacher, TEACHER_FOLDER, data)
-    return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written)
+    return Generator(data, tokenizer, lessons, student, package, teacher, teacher_package, written, sparse)
 
 
 def _hears_teacher(recipe: Recipe) -> bool:
@@ -194,7 +199,6 @@ def _student_stage(
 ) -> Outcome:
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model, save_model
-        from smallwright.teacher.language import ANSWERS
 
         reader = open_tokenizer(tokenizer)
         beside, from_teacher = recipe.distill.needs_teacher_beside, recipe.student.source == "teacher"
@@ -212,10 +216,7 @@ def _student_stage(
             seed=recipe.seed,
             sample=sample_lessons(recipe, lessons) if narrower else (),
         )
-        soft: TopAnswers | CrossAnswers | None = None
-        if answers is not None:
-            crosses = recipe.distill.crosses_tokenizers
-            soft = open_cross_answers(answers, lessons) if crosses else TopAnswers.open(answers.folder / ANSWERS)
+        soft = _open_answers(recipe, answers, lessons)
         tutor = model if beside else None
         facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft, tutor=tutor)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
@@ -233,6 +234,40 @@ def _student_stage(
     if answers is not None:
         inputs["answers"] = answers
     return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
+
+
+def _open_answers(recipe: Recipe, answers: Outcome | None, lessons: Outcome) -> TopAnswers | CrossAnswers | None:
+    from smallwright.teacher.language import ANSWERS
+
+    if answers is None:
+        return None
+    crosses = recipe.distill.crosses_tokenizers
+    return open_cross_answers(answers, lessons) if crosses else TopAnswers.open(answers.folder / ANSWERS)
+
+
+def _sparsify(
+    recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: Outcome, student: Outcome, answers: Outcome | None
+) -> Outcome | None:
+    """The student with fewer weights; what it heals with are the student's own lessons."""
+    read = {"lessons": lessons, "answers": answers}
+    draw, open_task = _openers(recipe, lessons, answers)
+    return sparsify_stage(recipe, shop, student, tokenizer, read, draw, open_task)
+
+
+def _openers(
+    recipe: Recipe, lessons: Outcome, answers: Outcome | None
+) -> tuple[Callable[[Calibrated, ModelSpec], Any], Callable[[Transformer, bool], TrainingTask]]:
+    """How calibration texts are drawn, as tokens, and what a student that is compressed learns with."""
+
+    def draw(asked: Calibrated, spec: ModelSpec) -> Any:
+        return draw_lessons(recipe, lessons, asked, spec)
+
+    def open_task(model: Transformer, hears_teacher: bool) -> TrainingTask:
+        soft = _open_answers(recipe, answers if hears_teacher else None, lessons)
+        context = min(recipe.student.context, model.spec.context)
+        return open_lessons(recipe, lessons, recipe.distill, context=context, soft=soft)
+
+    return draw, open_task
 
 
 def _train(
@@ -269,6 +304,7 @@ def _package_stage(
     folder_name: str,
     data: Outcome,
     lessons: Outcome | None = None,
+    answers: Outcome | None = None,
 ) -> Outcome:
     """The package. One that answers prompts is asked the validation rows, and learns how sure it may be.
 
@@ -277,19 +313,16 @@ def _package_stage(
     schema, rounding = recipe.read_schema(), quantize_settings(recipe)
     write = _make_writer(recipe, shop, name, tokenizer, model, folder_name, schema)
 
-    def draw_texts(asked: QuantizeSettings, spec: ModelSpec) -> Any:
-        assert lessons is not None  # else there is no such stage
-        return draw_lessons(recipe, lessons, asked, spec)
-
     compressed = None
     if lessons is not None:
-        compressed = compress_stage(recipe, shop, model, folder_name, lessons, draw_texts, write)
+        draw, open_task = _openers(recipe, lessons, answers)
+        compressed = compress_stage(recipe, shop, model, folder_name, lessons, draw, write, open_task, answers)
 
     def run(folder: Path) -> Mapping[str, Any]:
         quantized = open_quantized(compressed)
         info, calibration = write(folder / PACKAGE_FILE, None, quantized), None
         if recipe.answers_prompts:
-            calibration = _calibrate(recipe, folder / PACKAGE_FILE, data)
+            calibration = calibrate_package(recipe, folder / PACKAGE_FILE, data)
             info = write(folder / PACKAGE_FILE, calibration, quantized)
         detail = describe_compression(rounding if lessons else rounding.alone(), compressed and compressed.facts)
         return {"size_bytes": info.size_bytes, "sha256": info.sha256, "calibration": calibration, "weights": detail}
@@ -343,27 +376,6 @@ def _make_writer(
         )
 
     return write
-
-
-def _calibrate(recipe: Recipe, package: Path, data: Outcome) -> dict[str, float] | None:
-    """Slope and offset from the package's own answers to the validation rows; None where they are too few."""
-    rows = read_split(data, "validation")[:MOST_CALIBRATION_ROWS]
-    if not rows:
-        return None
-    answers = answer_prompts(
-        package,
-        [str(row.prompt) for row in rows],
-        max_tokens=recipe.evaluate.answer_tokens,
-        threads=recipe.threads or 0,
-        timeout_seconds=recipe.evaluate.timeout_seconds,
-    )
-    right = are_right([str(row.completion) for row in rows], answers.texts, answers.whole)
-    scored = zip(answers.scores, right, answers.whole, strict=True)
-    whole = [(score, hit) for score, hit, ended in scored if ended and score is not None]  # others have no probability
-    if len(whole) < LEAST_CALIBRATION_ROWS:
-        return None
-    slope, offset = calibrate_answers([score for score, _ in whole], [hit for _, hit in whole])
-    return {"slope": slope, "offset": offset}
 
 
 def _count(model: Transformer) -> int:

@@ -99,9 +99,11 @@ def make_plan(recipe: Recipe) -> Plan:
     teacher = networks[0][1] if networks else None
     student = _student_spec(recipe, vocabulary, labels, teacher)
     formats, most = check_compression(recipe, student), quantize_settings(recipe).size
+    sparsity = 0.0 if recipe.sparsify is None else recipe.sparsify.share
     check_room(recipe, student)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
-    seconds = 6 * _active(student) * heard * recipe.distill.epochs / _measure_flops(recipe.distill.precision)
+    learnt = heard * recipe.distill.epochs + _count_later_tokens(recipe, tokens / max(1, training_rows))
+    seconds = 6 * _active(student) * learnt / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
         finetune = settings.finetune
         epochs, precision = (finetune.epochs, finetune.precision) if finetune else (0, "float32")
@@ -109,7 +111,7 @@ def make_plan(recipe: Recipe) -> Plan:
     return Plan(
         student_parameters=count_parameters(student),
         teacher_parameters=sum(count_parameters(spec) for _, spec in networks) if networks else None,
-        package_bytes=min(count_bytes(student, formats), most or sys.maxsize),
+        package_bytes=min(count_bytes(student, formats, sparsity), most or sys.maxsize),
         vocabulary=vocabulary,
         training_rows=training_rows,
         training_tokens=tokens,
@@ -178,6 +180,19 @@ def _count_new_rows(recipe: Recipe, classes: int) -> int:
     """Rows that the teacher is to write, all classes together."""
     wish = recipe.teacher.new_rows if isinstance(recipe.teacher, EndpointSettings) else None
     return 0 if wish is None else wish.per_class * classes
+
+
+def _count_later_tokens(recipe: Recipe, tokens_per_row: float) -> float:
+    """Tokens that a student learns on while it is compressed; a third more where the one before answers beside it."""
+    whole_texts = recipe.task.kind == "generate" and not recipe.answers_prompts
+    length = float(recipe.student.context) if whole_texts else tokens_per_row
+    row = recipe.distill.accumulate * recipe.distill.batch_size * length
+    heal = None if recipe.sparsify is None else recipe.sparsify.heal
+    return sum(
+        wish.steps * row * (1.0 if wish.source == "teacher" else 4 / 3)
+        for wish in (heal, quantize_settings(recipe).train)
+        if wish is not None
+    )
 
 
 def _copies(recipe: Recipe) -> int:

@@ -137,8 +137,10 @@ def describe_build(recipe: Recipe, shop: Workshop, made: Classifier | Generator,
         "task": recipe.task.kind,
         "data": data_summary(made.data),
         "machine": describe_machine(),
-        "training": training_curves({"teacher": made.teacher, "student": made.student}, measure),
-        "compression": tuple(compression_steps(recipe, made.package, made.teacher, made.student)),
+        "training": training_curves(
+            {"teacher": made.teacher, "student": made.student, "healing": made.sparse}, measure
+        ),
+        "compression": tuple(compression_steps(recipe, made.package, made.teacher, made.student, made.sparse)),
         "build": build_stages(shop),
         "provenance": {"recipe": recipe.name, "seed": str(recipe.seed), "training threads": str(shop.cores)},
         "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),

@@ -225,7 +225,7 @@ def publish(source: Path, target: Path) -> Path:
 
 def quantize_settings(recipe: Recipe) -> QuantizeSettings:
     """The recipe's rounding step; without one the weights stay float32."""
-    return recipe.compress[0] if recipe.compress else QuantizeSettings(format="f32")
+    return recipe.quantize
 
 
 def _require_tokenizer(folder: Path) -> Path:

@@ -96,3 +96,9 @@ PLANE_FORMATS: dict[str, PlaneFormat] = {
 }
 
 FORMATS: dict[str, Format] = {**BLOCK_FORMATS, **PLANE_FORMATS}
+
+
+def has_zero(format: str) -> bool:
+    """Whether a format can hold a weight of exactly 0, as one that was dropped must be."""
+    row = FORMATS[format]
+    return isinstance(row, BlockFormat) or row.lowest % row.step == 0

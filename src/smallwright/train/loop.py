@@ -33,6 +33,7 @@ from smallwright.train.checkpoint import (
     write_tensors,
     write_text,
 )
+from smallwright.train.constraints import Constraint
 from smallwright.train.memory import kept_memory
 from smallwright.train.objectives import Objective
 from smallwright.train.optimizer import clip_gradients, make_optimizers
@@ -88,6 +89,7 @@ def train(
     out: Path,
     options: LoopOptions,
     *,
+    constraint: Constraint | None = None,
     name: str = "train",
     quiet: bool = False,
 ) -> TrainResult:
@@ -101,6 +103,7 @@ def train(
             metrics.jsonl (a line per validation), result.json (last; its presence means complete). In between:
             checkpoint.safetensors and best.safetensors. A complete folder of the same run is read, not trained again.
         options: plain values.
+        constraint: what the weights obey after every step; None: nothing.
         name: for the progress display.
         quiet: show no progress.
     Returns:
@@ -115,7 +118,7 @@ def train(
         torch.set_num_threads(options.threads)
     try:
         with torch.random.fork_rng(), kept_memory():
-            return _Run(model, task, objective, out, options, name, quiet).finish()
+            return _Run(model, task, objective, out, options, constraint, name, quiet).finish()
     finally:
         torch.set_num_threads(threads_before)
 
@@ -130,10 +133,12 @@ class _Run:
         objective: Objective,
         out: Path,
         options: LoopOptions,
+        constraint: Constraint | None,
         name: str,
         quiet: bool,
     ) -> None:
         check_options(options)
+        self.constraint = constraint
         self.model, self.task, self.objective, self.out, self.options = model, task, objective, out, options
         self.name, self.quiet = name, quiet
         if options.dropout is not None:
@@ -141,7 +146,7 @@ class _Run:
         _own_memory(model)
         self.device = next(model.parameters()).device
         self.precision = choose_precision(options.precision, self.device)
-        self.fingerprint = _fingerprint(model, task, options, self.precision, objective.name)
+        self.fingerprint = _fingerprint(model, task, options, self.precision, objective.name, constraint)
         self.steps_by_epoch = [
             math.ceil(task.count_batches(epoch) / options.accumulate) for epoch in range(options.epochs)
         ]
@@ -163,6 +168,8 @@ class _Run:
                 beta2=self.options.beta2,
             )
             self._resume(optimizers)
+            if self.constraint is not None:
+                self.constraint.start(self.model)
             self._loop(optimizers)
             done = self._conclude()
         else:
@@ -233,6 +240,8 @@ class _Run:
                 group["lr"] = options.learning_rate * group["scale"] * factor
             optimizer.step()
         self.model.zero_grad(set_to_none=True)
+        if self.constraint is not None:
+            self.constraint.enforce(self.model, step + 1)
         return total
 
     def _is_validation_due(self) -> bool:
@@ -245,11 +254,16 @@ class _Run:
     def _is_out_of_patience(self) -> bool:
         return self.options.patience is not None and self.state.misses >= self.options.patience
 
+    def _is_settled(self, step: int) -> bool:
+        return self.constraint is None or self.constraint.is_settled(step)
+
     def _validate(self, progress: TrainingProgress) -> None:
         state = self.state
         scores = self.task.validate(self.model, self.precision)
         loss = state.loss_sum / max(1, state.loss_steps)
-        before = None if state.best_scores is None else state.best_scores.get("score")
+        before = None
+        if state.best_scores is not None and self._is_settled(state.best_step):
+            before = state.best_scores.get("score")
         score = scores.get("score")
         if score is None or before is None or score >= before:  # of equals the later, which has learnt more
             state.misses = 0 if before is None or score is None or score > before else state.misses + 1
@@ -334,9 +348,18 @@ def _own_memory(model: nn.Module) -> None:
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
 
 
-def _fingerprint(model: nn.Module, task: TrainingTask, options: LoopOptions, precision: str, objective: str) -> str:
+def _fingerprint(
+    model: nn.Module,
+    task: TrainingTask,
+    options: LoopOptions,
+    precision: str,
+    objective: str,
+    constraint: Constraint | None,
+) -> str:
     how = asdict(options) | {"precision": precision, "objective": objective, "task": task.fingerprint()}
     for name in ("threads", "checkpoint_seconds"):  # neither changes what is learnt, up to rounding
         del how[name]
     how["weights"] = hash_weights(model)
+    if constraint is not None:
+        how["constraint"] = constraint.fingerprint()
     return hashlib.sha256(json.dumps(how, sort_keys=True).encode()).hexdigest()

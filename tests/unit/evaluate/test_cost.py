@@ -43,8 +43,9 @@ class FakePackage:
     def logits(self, tokens: list[int]) -> np.ndarray:
         return np.zeros((len(tokens), 7), dtype=np.float32)
 
-    def generate(self, prompt: str, max_tokens: int, temperature: float, seed: int) -> str:
-        self.rows += len(prompt) + max_tokens - 1
+    def generate(self, prompt: str, max_tokens: int, temperature: float, seed: int, lookup: bool = True) -> str:
+        refused = 3 if lookup and max_tokens > 1 else 0  # guesses: they are rows, and no tokens
+        self.rows += len(prompt) + max_tokens - 1 + refused
         return f"{prompt}+{max_tokens}@{temperature}#{seed}"
 
     def counters(self) -> dict[str, int]:

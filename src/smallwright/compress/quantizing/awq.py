@@ -62,7 +62,7 @@ def check_awq(spec: ModelSpec) -> None:
     """
     if spec.norm.placement != "pre":
         raise RecipeError(
-            "compress.0.using: awq gives factors to norms whose output only linear layers read. Got a model whose "
+            "compress.using: awq gives factors to norms whose output only linear layers read. Got a model whose "
             "norms stand after the residual sums, as BERT's, and feed the next sum too. Use using: gptq."
         )
 

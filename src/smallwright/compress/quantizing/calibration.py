@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -161,30 +161,21 @@ class Stream:
 
 
 class _Sums:
-    """Moments as they grow: products of a batch in float32, sums over batches in float64."""
+    """Moments as they grow: products of a batch in float32, added in place to sums in float64."""
 
     def __init__(self) -> None:
         self._moments: Moments | None = None
 
     def add(self, x: Tensor, real: Tensor | None) -> None:
         rows = x.flatten(0, -2) if real is None else x[real]
-        found = Moments(
-            len(rows),
-            (rows.T @ rows).double().numpy(),
-            rows.sum(0, dtype=torch.float64).numpy(),
-            rows.abs().sum(0, dtype=torch.float64).numpy(),
-        )
+        if self._moments is None:
+            size = rows.shape[1]
+            self._moments = Moments(0, np.zeros((size, size)), np.zeros(size), np.zeros(size))
         old = self._moments
-        self._moments = (
-            found
-            if old is None
-            else Moments(
-                old.count + found.count,
-                old.second + found.second,
-                old.total + found.total,
-                old.magnitude + found.magnitude,
-            )
-        )
+        np.add(old.second, (rows.T @ rows).numpy(), out=old.second)
+        np.add(old.total, rows.sum(0, dtype=torch.float64).numpy(), out=old.total)
+        np.add(old.magnitude, rows.abs().sum(0, dtype=torch.float64).numpy(), out=old.magnitude)
+        self._moments = replace(old, count=old.count + len(rows))
 
     @property
     def moments(self) -> Moments:

@@ -75,19 +75,27 @@ class Solver:
         if order == "activation":
             self._places = np.argsort(-np.diag(hessian), kind="stable")
             hessian = hessian[np.ix_(self._places, self._places)]
-        self._upper, self.damped = _invert(hessian, damping)
+        self._upper, self.damped = invert_hessian(hessian, damping)
         self._importance = np.diag(hessian) + self.damped.added  # in the order of coding
 
-    def code(self, weights: NDArray[np.floating], grid: Grid) -> Coded:
-        """Code rows (R, C) of finite weights on a grid."""
+    def code(self, weights: NDArray[np.floating], grid: Grid, kept: NDArray[np.bool_] | None = None) -> Coded:
+        """Code rows (R, C) of finite weights on a grid.
+
+        ``kept``: (R, C), which weights may have codes; the others are 0, and hand on what reaches them of earlier
+        errors, as SparseGPT has it (arXiv:2301.00774, section 3.5). None: all.
+        """
         wide = np.array(weights, dtype=np.float64)
         if self._places is None:
-            return _sweep(wide, self._upper, grid, None)
+            return _sweep(wide, self._upper, grid, None, kept)
         importance, codes = np.empty_like(self._importance), np.empty_like(wide)
         importance[self._places] = self._importance
         scales = _choose_beforehand(wide, importance, grid)
         codes[:, self._places] = _sweep(
-            wide[:, self._places], self._upper, grid, scales[:, self._places // BLOCK]
+            wide[:, self._places],
+            self._upper,
+            grid,
+            scales[:, self._places // BLOCK],
+            None if kept is None else kept[:, self._places],
         ).codes
         return Coded(codes, scales)
 
@@ -97,8 +105,8 @@ def output_error(difference: Doubles, hessian: Doubles) -> Doubles:
     return np.einsum("rc,rc->r", difference @ hessian, difference)
 
 
-def _invert(hessian: Doubles, damping: float) -> tuple[Doubles, Damped]:
-    """The upper triangular U with U^T U the inverse of the damped Hessian."""
+def invert_hessian(hessian: Doubles, damping: float) -> tuple[Doubles, Damped]:
+    """The upper triangular U with U^T U the inverse of the damped Hessian; see ``Solver``."""
     if not np.isfinite(hessian).all():
         raise ModelSpecError(
             "second moments of a layer's inputs must be finite. Got others. Train again with a lower learning rate."
@@ -130,7 +138,9 @@ def _choose_beforehand(weights: Doubles, importance: Doubles, grid: Grid) -> Dou
     return np.concatenate(parts, axis=1)
 
 
-def _sweep(weights: Doubles, upper: Doubles, grid: Grid, columns: Doubles | None) -> Coded:
+def _sweep(
+    weights: Doubles, upper: Doubles, grid: Grid, columns: Doubles | None, kept: NDArray[np.bool_] | None
+) -> Coded:
     """Code the columns in order. ``columns``: (R, C) scales given beforehand; ``weights`` is used up."""
     size = weights.shape[1]
     codes, scales = np.empty_like(weights), np.empty((len(weights), -(-size // BLOCK)))
@@ -141,10 +151,13 @@ def _sweep(weights: Doubles, upper: Doubles, grid: Grid, columns: Doubles | None
             if columns is None and at % grid.group == 0:
                 last = min(at + grid.group, size)
                 importance = 1.0 / np.diag(upper)[at:last] ** 2  # of an error that later inputs make good as they can
-                found = grid.choose_scales(weights[:, at:last], importance)
+                group = weights[:, at:last] if kept is None else np.where(kept[:, at:last], weights[:, at:last], 0.0)
+                found = grid.choose_scales(group, importance)
                 scales[:, at // BLOCK : at // BLOCK + found.shape[1]] = found
             scale = scales[:, at // BLOCK] if columns is None else columns[:, at]
             codes[:, at] = grid.round(weights[:, at], scale)
+            if kept is not None:
+                codes[~kept[:, at], at] = 0.0
             error = (weights[:, at] - codes[:, at] * scale) / upper[at, at]
             weights[:, at + 1 : end] -= np.outer(error, upper[at, at + 1 : end])
             errors[:, at - begin] = error

@@ -16,6 +16,9 @@ from smallwright.compress.quantize import dequantize, quantize
 from smallwright.compress.quantizing.calibration import Moments
 from smallwright.compress.quantizing.gptq import Solver, output_error
 from smallwright.compress.quantizing.grid import GRIDS, Grid
+from smallwright.compress.span_rows import stored_bytes
+from smallwright.errors import ModelSpecError
+from smallwright.spec.formats import PLANE_FORMATS, has_zero
 
 _ROWS_AT_ONCE = 1024  # of a table with many: memory stays that of some rows
 
@@ -25,7 +28,8 @@ class QuantizeOptions:
     """How matrices are coded.
 
     ``using``: round, gptq or awq. ``span``: inputs whose scales agree, 0: each block has its own. ``order``,
-    ``damping``: GPTQ's. ``correct_bias``: keep every layer's mean output by its bias.
+    ``damping``: GPTQ's. ``correct_bias``: keep every layer's mean output by its bias. ``keep_zeros``: a weight of 0
+    inside layers was dropped (sparsifying/) and stays 0.
     """
 
     using: str = "round"
@@ -33,6 +37,11 @@ class QuantizeOptions:
     order: str = "natural"
     damping: float = 0.01
     correct_bias: bool = False
+    keep_zeros: bool = False
+
+    def drops(self, name: str) -> bool:
+        """Whether weights of that matrix may have been dropped: only those inside layers are."""
+        return self.keep_zeros and name.startswith("layers.")
 
     @property
     def calibrated(self) -> bool:
@@ -64,14 +73,19 @@ def store(
         options: ``awq`` is plain rounding here: its factors are in the weights already.
         name: for messages.
     Returns:
-        Facts: ``error``, the outputs' squared error over their squared size; with GPTQ also ``rounding_error``, the
-        same of rounding, never less, and what damping its Hessian took.
+        Facts: ``bytes`` that the rows take in a package; ``error``, the outputs' squared error over their squared size;
+        with GPTQ also ``rounding_error``, the same of rounding, never less, and what damping its Hessian took.
     Raises:
-        ModelSpecError: see ``quantize`` and ``gptq.Solver``.
+        ModelSpecError: see ``quantize`` and ``gptq.Solver``; or the format has no 0 for weights that were dropped.
     """
     rows = quantize(weights, format, span=options.span, name=name)
     meant = dequantize(rows, format, weights.shape[1])
+    columns, sparse = weights.shape[1], format in PLANE_FORMATS and PLANE_FORMATS[format].sparse
+    kept = weights != 0 if sparse or options.drops(name) else None
+    if kept is not None and not has_zero(format):
+        raise ModelSpecError(f"dropped weights need a format that holds 0. Got {format} in {name}. Use q4_sparse.")
     facts: dict[str, Any] = {"format": format}
+    facts["bytes"] = stored_bytes(format, rows, columns) if format in PLANE_FORMATS else rows.nbytes
     if moments is None:
         return Stored(rows, meant, facts)
     solver = None
@@ -84,10 +98,11 @@ def store(
         errors = output_error(wide - meant[part], moments.second)
         sums += output_error(wide, moments.second).sum(), errors.sum(), 0
         if solver is not None:
-            coded = solver.code(wide, grid)
+            mask = None if kept is None else kept[part]
+            coded = solver.code(wide, grid, mask)
             theirs = output_error(wide - coded.weights, moments.second)
             nearer = (theirs < errors)[:, None]  # rows do not depend on each other: each takes the better code
-            rows[part] = np.where(nearer, grid.pack(coded.codes, coded.scales), rows[part])
+            rows[part] = np.where(nearer, grid.pack(coded.codes, coded.scales, mask), rows[part])
             meant[part] = np.where(nearer, coded.weights, meant[part])
             errors = np.minimum(theirs, errors)
         sums[2] += errors.sum()

@@ -26,9 +26,10 @@ from smallwright.errors import RecipeError
 from smallwright.model.block import Layer
 from smallwright.model.transformer import Transformer
 from smallwright.spec import ModelSpec
+from smallwright.spec.formats import has_zero
 from smallwright.spec.tensors import list_tensors
 
-FORMATS_TRIED = ("q4_0", "q5_0", "q8_0")  # by size
+FORMATS_TRIED = ("q2_span", "q3_span", "q4_0", "q5_0", "q8_0")  # by size
 MOST_TOKENS = 2048  # of the calibration texts, by which answers are compared
 MOST_LOGITS = 1 << 25  # of float32's answers that are kept for that
 
@@ -79,7 +80,7 @@ def choose_formats(
     left = most_bytes - count_bytes(spec, formats)
     if left < 0:
         raise RecipeError(
-            f"compress.0.size must hold all weights in the coarsest formats. Got room for {most_bytes:,} bytes of "
+            f"compress.size must hold all weights in the coarsest formats. Got room for {most_bytes:,} bytes of "
             f"weights, where those take {most_bytes - left:,}. Give more, or use a smaller student."
         )
     while True:
@@ -117,9 +118,7 @@ class _Meter:
     ) -> None:
         self.model, self.options, self.fixed = model, options, fixed
         self.head = next(iter(model.spec.heads))
-        language = model.spec.heads[self.head].kind == "language_model"
-        most = min(MOST_TOKENS, MOST_LOGITS // model.spec.embedding.vocabulary) if language else MOST_TOKENS
-        self.texts, self.judged = texts, _first_tokens(texts, most)
+        self.texts, self.judged = texts, choose_judged(model.spec, texts)
         stream = Stream(model, self.judged)
         self.reference = [F.log_softmax(logits, dim=-1) for logits in stream.answers(list(model.layers), self.head)]
         self.found: list[Sensitivity] = []
@@ -170,7 +169,7 @@ class _Meter:
             return
         whole = module.weight.detach().clone()
         nats, sizes = {}, {}
-        for format in FORMATS_TRIED:
+        for format in (one for one in FORMATS_TRIED if has_zero(one) or not options.drops(name)):
             found = store(whole.numpy(), format, moments, options, name)
             module.weight.copy_(torch.from_numpy(found.weights))
             stream = Stream(self.model, self.judged) if judged is None else judged
@@ -189,6 +188,13 @@ class _Meter:
 def divergence(reference: Tensor, logits: Tensor) -> Tensor:
     """(N,) nats: KL(p || q) of p with log-probabilities ``reference`` (N, C) and q with ``logits`` (N, C)."""
     return (reference.exp() * (reference - F.log_softmax(logits, dim=-1))).sum(-1)
+
+
+def choose_judged(spec: ModelSpec, texts: Sequence[NDArray[np.integer]]) -> list[NDArray[np.integer]]:
+    """The first calibration texts, by which answers are compared: at most MOST_TOKENS, and MOST_LOGITS of answers."""
+    language = next(iter(spec.heads.values())).kind == "language_model"
+    most = min(MOST_TOKENS, MOST_LOGITS // spec.embedding.vocabulary) if language else MOST_TOKENS
+    return _first_tokens(texts, most)
 
 
 def _first_tokens(texts: Sequence[NDArray[np.integer]], most: int) -> list[NDArray[np.integer]]:

@@ -31,6 +31,8 @@ TIED_DAMPING = 0.3  # of a table that is looked up, too, where all directions of
 
 TABLE = "embedding.tokens"
 
+_ROWS_AT_ONCE = 4096
+
 Texts = Sequence[NDArray[np.integer]]
 
 
@@ -147,10 +149,27 @@ class _Run:
         moments: Moments | None,
         options: QuantizeOptions | None = None,
     ) -> None:
-        name = f"{place}.weight"
-        found = store(module.weight.detach().numpy(), self.formats[name], moments, options or self.options, name)
+        name, rows, size_bytes = f"{place}.weight", [], 0
         biased = isinstance(module, nn.Linear) and module.bias is not None
-        if self.options.correct_bias and biased and moments is not None:
-            keep_mean_output(module, found.weights, moments)
-        module.weight.copy_(torch.from_numpy(found.weights))
-        self.rows[name], self.facts[name] = found.rows, found.facts
+        for part in _parts(module.weight, moments):
+            found = store(
+                module.weight[part].detach().numpy(), self.formats[name], moments, options or self.options, name
+            )
+            if self.options.correct_bias and biased and moments is not None:
+                keep_mean_output(module, found.weights, moments)
+            module.weight[part].copy_(torch.from_numpy(found.weights))
+            rows.append(found.rows)
+            size_bytes += found.facts["bytes"]
+        self.rows[name] = rows[0] if len(rows) == 1 else np.concatenate(rows)
+        self.facts[name] = {**found.facts, "bytes": size_bytes}
+
+
+def _parts(weight: torch.Tensor, moments: Moments | None) -> list[slice]:
+    """The rows to code at a time: some, where only rounding is asked, so that no second table is held beside a table.
+
+    All where a value is odd, for the message says in which row.
+    """
+    finite = bool(torch.isfinite(weight.min()) & torch.isfinite(weight.max()))  # both are odd where one value is
+    if moments is not None or not finite:
+        return [slice(None)]
+    return [slice(begin, begin + _ROWS_AT_ONCE) for begin in range(0, len(weight), _ROWS_AT_ONCE)]

@@ -156,6 +156,49 @@ def training(curves: Sequence[TrainingCurve]) -> Markup | None:
     return _svg(figure, "training", "Training loss and validation score over steps")
 
 
+def front(
+    points: Sequence[tuple[str, float, float]],
+    on_front: Sequence[bool],
+    *,
+    name: str,
+    x_label: str,
+    y_label: str,
+    write: Callable[[float], str],
+    own: Sequence[bool],
+) -> Markup | None:
+    """Points of a cost (to the left is better) and a worth, those on the Pareto front joined.
+
+    Args:
+        points: (short label, x above 0, y) of each.
+        on_front: of each, whether nothing beats it.
+        name: of the picture.
+        x_label, y_label: of the axes.
+        write: an x for people.
+        own: of each, whether it is the user's present one, drawn as a ring.
+    Returns:
+        None with fewer than two points.
+    """
+    if len(points) < 2:
+        return None
+    figure, axes = _figure(7.4, 4.4)
+    best = sorted((x, y) for (_, x, y), on in zip(points, on_front, strict=True) if on)
+    if best:
+        axes.step([x for x, _ in best], [y for _, y in best], where="post", color=ACCENT, linewidth=1.2, zorder=1)
+    for (label, x, y), on, mine in zip(points, on_front, own, strict=True):
+        axes.plot([x], [y], "o", color=ACCENT if on else SECOND, markersize=8 if on else 6, zorder=3)
+        if mine:
+            axes.plot([x], [y], "o", color="none", markeredgecolor=INK, markersize=13, zorder=2)
+        style = {"color": INK, "fontweight": "bold"} if on else {"color": MUTED}
+        axes.annotate(label, (x, y), xytext=(4, 5), textcoords="offset points", fontsize=9, zorder=4, **style)
+    axes.set_xscale("log")
+    low, high = min(x for _, x, _ in points), max(x for _, x, _ in points)
+    _log_ticks(axes, _SIZE_TICKS if low >= 1000 else _TIME_TICKS, low / 1.4, high * 1.6, write)
+    axes.margins(y=0.12)
+    axes.set_xlabel(x_label)
+    axes.set_ylabel(y_label)
+    return _svg(figure, name, f"{y_label} against {x_label}; the Pareto front is joined")
+
+
 def _style() -> Any:
     return {
         "svg.fonttype": "none",  # text stays text: it can be read aloud, and takes the page's font
