@@ -49,7 +49,7 @@ SANITIZE        = -DCMAKE_BUILD_TYPE=RelWithDebInfo -DSMALLWRIGHT_SANITIZE=addre
 SANITIZE_MODULE = $(CURDIR)/build/sanitize/module
 SANITIZE_TESTS  = tests/attacks tests/parity/test_activation_bits.py tests/parity/test_engine_bitstable.py tests/parity/test_engine_in_place.py tests/parity/test_engine_native_keys.py \
 	tests/parity/test_engine_own_spec.py tests/parity/test_package_engine.py tests/properties/test_blocks.py \
-	tests/parity/test_sentencepiece.py tests/properties/test_kernels.py tests/properties/test_native_tokenizer.py tests/unit/test_measure.py \
+	tests/parity/test_planes.py tests/parity/test_sentencepiece.py tests/properties/test_kernels.py tests/properties/test_native_tokenizer.py tests/unit/test_measure.py \
 	tests/unit/test_run_package.py tests/unit/test_generation.py tests/unit/test_batch.py tests/unit/test_spans.py tests/unit/test_tiles.py
 
 .PHONY: sanitize
