@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from smallwright.evaluate.settings import SizeBytes
 
 FormatName = Literal["q8_0", "q5_0", "q4_0", "q3_span", "q2_span", "f16", "f32"]
+LayerFormatName = Literal["q8_0", "q5_0", "q4_0", "q3_span", "q2_span", "f16", "f32", "q4_sparse", "mixed"]
 _WHOLE = ("f16", "f32")  # formats without codes
 
 
@@ -56,7 +57,7 @@ class QuantizeSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     method: Literal["quantize"] = Field(default="quantize", description="the step")
-    format: FormatName | Literal["q4_sparse", "mixed"] = Field(
+    format: LayerFormatName = Field(
         default="q8_0",
         description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), "
         "q3_span (3.125), q2_span (2.125), f16 or f32; q4_sparse, after a sparsify step: 1.1 bits a weight and 4 for "
