@@ -17,31 +17,14 @@ import numpy as np
 import torch
 
 from claims import Claims
+from minilm import VOCABULARY, describe_minilm
 from smallwright.compress.quantize import plan_formats
 from smallwright.model import Transformer, seeded
 from smallwright.package.write import write_package
 from smallwright.run import load
-from smallwright.spec import AttentionSpec, EmbeddingSpec, FeedForwardSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec
 from smallwright.tokenizer.train import train_bpe
 
-TOKENS, VOCABULARY, FORMAT = 12, 1000, "q8_0"
-
-
-def _spec() -> ModelSpec:
-    layer = LayerSpec(
-        AttentionSpec(heads=12, key_value_heads=12, head_width=32, bias=True, output_bias=True),
-        FeedForwardSpec(width=1536, activation="gelu", bias=True, kind="plain"),
-    )
-    return ModelSpec(
-        width=384,
-        context=64,
-        causal=False,
-        embedding=EmbeddingSpec(vocabulary=VOCABULARY, positions=64, token_types=2, norm=True),
-        layers=(layer,) * 6,
-        heads={"classifier": HeadSpec(kind="classifier", pooler=True, labels=tuple(f"class {i}" for i in range(150)))},
-        norm=NormSpec(kind="layer", epsilon=1e-12, placement="post"),
-        rotary_base=None,
-    )
+TOKENS, FORMAT = 12, "q8_0"
 
 
 def _median_us(times: list[float]) -> float:
@@ -56,7 +39,7 @@ def main() -> None:
     torch.set_num_threads(1)
     claims = Claims("classify_latency", "How long does one short sentence take in the engine, beside PyTorch?")
     with seeded(0):
-        model = Transformer(_spec()).eval()
+        model = Transformer(describe_minilm()).eval()
     tokenizer = train_bpe(["a few words to learn a tokenizer from"] * 4, vocabulary=300)
     tokens = np.random.default_rng(0).integers(0, VOCABULARY, TOKENS)
     batch, lengths = torch.from_numpy(tokens)[None], torch.tensor([TOKENS])

@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from claims import Claims
+from minilm import describe_minilm
 from peers.shapes import SHAPES
 from smallwright.evaluate.process import Process, Subject
 from smallwright.run import load
-from smallwright.spec import AttentionSpec, EmbeddingSpec, FeedForwardSpec, HeadSpec, LayerSpec, ModelSpec, NormSpec
+from smallwright.spec import ModelSpec
 from storing.files import Store, count_bits, interpolate_break_even, make_package, measure_error
 
 QUESTION = "What do dropped weights save at run time, beside dense weights of 4 and of 3 bits?"
@@ -59,22 +60,7 @@ class Cell:
 
 def describe(model: str) -> ModelSpec:
     """The model of that name."""
-    if model != ENCODER:
-        return SHAPES[model].spec
-    layer = LayerSpec(
-        AttentionSpec(heads=12, key_value_heads=12, head_width=32, bias=True, output_bias=True),
-        FeedForwardSpec(width=1536, activation="gelu", bias=True, kind="plain"),
-    )
-    return ModelSpec(
-        width=384,
-        context=64,
-        causal=False,
-        embedding=EmbeddingSpec(vocabulary=1000, positions=64, token_types=2, norm=True),
-        layers=(layer,) * 6,
-        heads={"classifier": HeadSpec(kind="classifier", pooler=True, labels=tuple(f"class {i}" for i in range(150)))},
-        norm=NormSpec(kind="layer", epsilon=1e-12, placement="post"),
-        rotary_base=None,
-    )
+    return describe_minilm() if model == ENCODER else SHAPES[model].spec
 
 
 def make_files(claims: Claims, model: str, stores: Sequence[Store], folder: Path) -> dict[Store, Path]:

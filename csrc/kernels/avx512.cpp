@@ -17,6 +17,7 @@ inline __m512 from_half_lanes(const uint16_t* x) { return _mm512_cvtph_ps(_mm256
 inline __m512 fuse(__m512 a, __m512 b, __m512 c) { return _mm512_fmadd_ps(a, b, c); }
 
 #include "kernels/elementwise.inc"
+#include "kernels/stream_avx512.inc"
 #include "kernels/avx512.inc"
 #include "kernels/tiles.inc"
 

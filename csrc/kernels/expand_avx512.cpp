@@ -12,14 +12,8 @@ namespace {
 
 constexpr size_t kBlockBytes = (size_t)kPanel * kBlock;   // expanded
 
-// How far ahead weights are sent for: as in avx512.inc.
-constexpr size_t kCacheAhead = 8192, kMemoryAhead = 32768, kAfterMemory = 4096;
-inline void send_for(const uint8_t* at, size_t size_bytes, bool from_memory) {
-    for (size_t line = 0; line < size_bytes; line += 64) {
-        if (from_memory) _mm_prefetch((const char*)at + kMemoryAhead + line, _MM_HINT_T1);
-        _mm_prefetch((const char*)at + (from_memory ? kAfterMemory : kCacheAhead) + line, _MM_HINT_T0);
-    }
-}
+#include "kernels/stream_avx512.inc"
+
 inline bool is_from_memory(const uint8_t* end, const uint8_t* read_end) { return end + kMemoryAhead < read_end; }
 
 // Groups of codes as they lie in their bytes: each is 2^shift times as large there as it is, and so are its dots.
@@ -64,12 +58,6 @@ void expand_bits(const uint8_t* data, size_t blocks, uint8_t* to, const uint8_t*
         for (int g = 0; g < 8; ++g, to += 64)
             _mm512_storeu_si512(to, Bits::to_byte(_mm512_srli_epi16(Bits::group(v, g), Bits::shift(Bits::scale_of(g)))));
     }
-}
-
-inline __m512i four_codes(const int8_t* q) {
-    int32_t four;
-    __builtin_memcpy(&four, q, 4);
-    return _mm512_set1_epi32(four);
 }
 
 inline __m512 load_halves(const uint8_t* x) { return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i*)x)); }

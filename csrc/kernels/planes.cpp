@@ -30,7 +30,7 @@ uint32_t load_word(const uint8_t* from) {
 }
 
 // Four codes from one on, a byte each, raised by 8 from the file's two's complement; what is behind the last one does not count.
-uint32_t four_codes(const uint8_t* codes, uint64_t size_bytes, uint64_t index) {
+uint32_t read_four(const uint8_t* codes, uint64_t size_bytes, uint64_t index) {
     uint32_t word = 0;
     const uint64_t at = index / 2;
     if (at + sizeof word <= size_bytes) word = load_word(codes + at);
@@ -131,7 +131,7 @@ void Planes::pack_kept(int panel, int rows, uint8_t* to) const {
             const uint32_t kept = load_word(words_of(panel * kPanel + r) + b * 4);
             for (size_t g = 0; g < kWords; ++g) {
                 const uint32_t four = kept >> 4 * g & 15;
-                const uint32_t codes = four_codes(stored, codes_->size_bytes, next[r]);
+                const uint32_t codes = read_four(stored, codes_->size_bytes, next[r]);
                 words[g] |= (uint64_t)four << 4 * r;
                 std::memcpy(groups[g] + count[g], &codes, sizeof codes);
                 const auto found = (size_t)__builtin_popcount(four);

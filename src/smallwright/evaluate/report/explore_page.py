@@ -8,13 +8,12 @@ Not here: measuring (pipeline/judge_ways.py), drawing (plots.py).
 from __future__ import annotations
 
 import json
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from smallwright.evaluate.exploration import Exploration, Point
 from smallwright.evaluate.report import numbers, plots, sections
-from smallwright.evaluate.report.html import POLICY
+from smallwright.evaluate.report.html import make_page
 from smallwright.evaluate.report.markup import Markup, element, join, table
 
 PAGE, DOCUMENT = "explore.html", "explore.json"
@@ -35,23 +34,10 @@ def write_exploration(found: Exploration, folder: Path) -> tuple[Path, Path]:
 
 def to_page(found: Exploration) -> str:
     """The whole page; the same exploration gives the same bytes."""
-    style = resources.files("smallwright.evaluate.report").joinpath("style.css").read_text("utf-8")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"{found.name}: ways to store it"),
-        element("style", Markup(style)),
-    )
     # Data, which no browser runs. Whatever a name says, the element ends only here.
     data = Markup(_to_json(found.to_document()).replace("<", "\\u003c"))
-    body = element(
-        "body",
-        element("main", *_parts(found)),
-        element("script", data, type="application/json", id=_JSON_ID),
-    )
-    return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'
+    inside = element("script", data, type="application/json", id=_JSON_ID)
+    return make_page(f"{found.name}: ways to store it", element("main", *_parts(found)), inside)
 
 
 def list_front(found: Exploration) -> list[str]:

@@ -17,17 +17,21 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"  # whate
 
 def to_html(report: Report) -> str:
     """The whole page."""
+    return make_page(f"{report.name}: report card", element("main", *_parts(report), _footer(report)))
+
+
+def make_page(title: str, *body: Markup) -> str:
+    """A whole page in the report's style, under the policy that nothing runs."""
     style = resources.files("smallwright.evaluate.report").joinpath("style.css").read_text("utf-8")
     head = element(
         "head",
         element("meta", charset="utf-8"),
         element("meta", http_equiv="Content-Security-Policy", content=POLICY),
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"{report.name}: report card"),
+        element("title", title),
         element("style", Markup(style)),
     )
-    body = element("body", element("main", *_parts(report), _footer(report)))
-    return f'<!doctype html>\n<html lang="en">{head}{body}</html>\n'
+    return f'<!doctype html>\n<html lang="en">{head}{element("body", *body)}</html>\n'
 
 
 def _parts(report: Report) -> list[Markup | None]:
