@@ -19,10 +19,20 @@ from smallwright.errors import DataError, RecipeError
 from smallwright.evaluate.exploration import Exploration, Measure, Point
 from smallwright.evaluate.report.explore_page import list_front, to_page
 from smallwright.pipeline import build, explore
-from smallwright.pipeline.explore import Attempts
+from smallwright.pipeline.explore import OWN, Attempts
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.stage import CARD, Outcome, hash_file
-from smallwright.pipeline.ways import REFERENCE, SPARSITIES, choose_ways, list_methods, list_ways, read_steps
+from smallwright.pipeline.ways import (
+    REFERENCE,
+    SPARSITIES,
+    check_chosen,
+    choose_ways,
+    default_steps,
+    list_methods,
+    list_ways,
+    read_steps,
+    training_ways,
+)
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run import load
@@ -101,12 +111,39 @@ def test_the_table_has_what_the_schema_offers() -> None:
     assert len(sparse) % len(SPARSITIES) == 0
 
 
-def test_ways_are_chosen_by_method() -> None:
-    assert {way.method for way in choose_ways(["gptq"])} == {"gptq", "round"}
-    assert [way.name for way in choose_ways(["mixed"])] == [REFERENCE]
-    assert len(choose_ways([])) == len(list_ways())
-    with pytest.raises(RecipeError, match=r"a method must be one of round, .*mixed\. Got 'magic'"):
-        choose_ways(["round", "magic"])
+def test_ways_are_chosen_by_method_or_by_name() -> None:
+    assert {way.method for way in choose_ways(list_ways(), ["gptq"])} == {"gptq", "round"}
+    assert [way.name for way in choose_ways(list_ways(), ["mixed"])] == [REFERENCE]
+    assert choose_ways(list_ways(), []) == list_ways()
+    check_chosen(["round", "mixed", "trained", "q2_span trained", "q4_0 gptq"])
+    named = choose_ways([*list_ways(), *training_ways(5)], ["q2_span trained", "healed"])
+    assert [way.name for way in named if way.method != "healed"] == [REFERENCE, "q2_span trained"]
+    assert len([way for way in named if way.method == "healed"]) == len(SPARSITIES)
+    with pytest.raises(RecipeError, match=r"a method must be one of round, .*mixed, trained, healed.* Got 'magic'"):
+        check_chosen(["round", "magic"])
+
+
+def test_ways_that_train_are_in_the_table_for_coarse_and_for_sparse_formats() -> None:
+    ways = training_ways(7)
+    settings = [read_steps(way.steps) for way in ways]
+    trained = [steps[-1] for way, steps in zip(ways, settings, strict=True) if way.method == "trained"]
+    assert [one.format for one in trained] == ["q2_span", "q3_span", "q4_0"]
+    assert all(one.train.steps == 7 and one.train.parameters == "all" and one.using == "round" for one in trained)
+    healed = [steps for way, steps in zip(ways, settings, strict=True) if way.method == "healed"]
+    assert [drop.sparsity for drop, _ in healed] == list(SPARSITIES)
+    assert all(drop.heal.steps == 7 and code.format == "q4_sparse" for drop, code in healed)
+    assert [default_steps(learnt) for learnt in (0, 4321, 10**6)] == [200, 432, 1000]
+
+
+def test_training_goes_as_in_the_recipe_but_not_as_long(tmp_path: Path) -> None:
+    """Only what says how it goes: biases alone would be another way."""
+    train = {"steps": 90, "learning_rate": 0.003, "step": "fixed"}
+    recipe = make_lamps(tmp_path, format="q2_span", train=train)
+    (way,) = choose_ways(training_ways(7), ["q2_span trained"])
+    step = way.inherit(recipe).steps[-1]
+    assert step["train"] == {"steps": 7, "learning_rate": 0.003, "step": "fixed"}
+    other = make_lamps(tmp_path, format="q2_span", train={**train, "parameters": "biases"})
+    assert way.inherit(other).steps[-1]["train"] == {"steps": 7}
 
 
 def stages(home: Path, name: str) -> list[Path]:
@@ -117,7 +154,7 @@ def test_a_classifier_is_the_file_that_build_writes_and_is_scored_on_validation_
     recipe = make_lamps(tmp_path, format="q4_0")
     built = build(recipe, out=tmp_path, quiet=True)
     students = stages(tmp_path / "lamps", "student")
-    found = explore(recipe, out=tmp_path, quiet=True)
+    found = explore(recipe, out=tmp_path, steps=2, quiet=True)
     assert stages(tmp_path / "lamps", "student") == students  # found, not trained again
     by_name = {one.name: one for one in found.exploration.points}
     assert set(list_methods()) == {one.method for one in by_name.values()} and not found.exploration.left_out
@@ -135,6 +172,11 @@ def test_a_classifier_is_the_file_that_build_writes_and_is_scored_on_validation_
     assert all(one.size_bytes <= int(str(one.steps[0]["to"]).removesuffix("B")) for one in mixed)
     assert {one.steps[-1]["calibration"]["texts"] for one in by_name.values()} == {12}  # the recipe's own
     assert by_name[REFERENCE].lost == by_name[REFERENCE].lost_error == 0.0
+    assert [one.method for one in by_name.values()][-6:] == ["trained"] * 3 + ["healed"] * 3  # the dear ones last
+    assert {name: hash_file(path) for name, path in found.packages.items()} == {
+        name: one.sha256 for name, one in by_name.items()
+    }
+    assert "Ways that train took 2 steps." in found.page.read_text(encoding="utf-8")
     told = json.loads(found.document.read_text(encoding="utf-8"))
     assert told == json.loads(json.dumps(found.exploration.to_document()))
 
@@ -146,6 +188,29 @@ def test_what_a_method_cannot_do_is_left_out_with_the_reason(tmp_path: Path) -> 
     attempts.make([way for way in list_ways() if way.method == "awq"])
     assert attempts.left_out == refused and not attempts.made
     assert all("norms stand after the residual sums" in reason for reason in refused.values())
+
+
+def test_a_way_that_trains_is_the_file_that_build_writes(tmp_path: Path) -> None:
+    recipe = make_lamps(tmp_path, format="q4_0")
+    found = explore(recipe, out=tmp_path, methods=["q2_span trained", "q4_sparse healed 50%"], steps=3, quiet=True)
+    (_, own, *others) = found.exploration.points
+    assert own.own and [one.method for one in others] == ["trained", "healed"]
+    for one in others:
+        document = {**recipe.model_dump(mode="json", by_alias=True), "compress": list(one.steps)}
+        built = build(Recipe.from_mapping(document, root=tmp_path), out=tmp_path, quiet=True)
+        assert hash_file(built.package) == one.sha256
+
+
+def test_a_way_whose_training_diverges_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = make_lamps(tmp_path, format="q4_0")
+
+    def diverge(*arguments: Any, **settings: Any) -> Any:
+        raise RecipeError("the training loss and its gradient must stay finite. Got loss nan.")
+
+    monkeypatch.setattr("smallwright.pipeline.compress.train_codes", diverge)
+    found = explore(recipe, out=tmp_path, methods=["q2_span trained"], steps=3, quiet=True).exploration
+    assert found.left_out == {"q2_span trained": "the training loss and its gradient must stay finite. Got loss nan."}
+    assert [one.name for one in found.points] == [REFERENCE, OWN]
 
 
 def test_a_language_model_goes_on_after_the_time_was_up(tmp_path: Path) -> None:
@@ -160,6 +225,8 @@ def test_a_language_model_goes_on_after_the_time_was_up(tmp_path: Path) -> None:
     for one in others:  # mean nats a token, so that what is lost says how much more perplexed
         assert np.log(one.score) - np.log(first.score) == pytest.approx(one.lost, abs=1e-9)
     assert any(one.lost_error > 0 for one in others)
+    dear = explore(recipe, out=tmp_path, methods=["q2_span trained", "healed"], steps=2, quiet=True).exploration
+    assert [one.method for one in dear.points[2:]] == ["trained"] + ["healed"] * 3 and not dear.left_out
 
 
 def test_without_validation_rows_nothing_is_chosen(tmp_path: Path) -> None:

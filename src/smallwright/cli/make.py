@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smallwright.cli.arguments import number
+from smallwright.cli.arguments import number, whole
 from smallwright.errors import BudgetError, RecipeError
 
 if TYPE_CHECKING:
@@ -29,10 +29,12 @@ def register(command_line: CommandLine) -> None:
     add("--explore", action="store_true", help="Store the student in many ways and draw what each is worth.")
     add("--out", metavar="FOLDER", default="out", help="Folder that holds NAME/, as of build [default: %(default)s].")
     _add_overrides(parser, "the recipe")
-    told = "Only ways of these, with commas between, for example round,gptq,mixed [default: all]."
+    told = "Only ways of these, with commas between, for example round,gptq,trained [default: all]."
     add("--methods", metavar="NAMES", default="", help=told)
     told = "Begin no further way after so many; the same command goes on later [default: no limit]."
     add("--minutes", metavar="N", type=number(0), help=told)
+    told = "Optimizer steps of each way that trains [default: a tenth of the student's own, 200 to 1000]."
+    add("--steps", metavar="N", type=whole(1), help=told)
     parser = command_line.add_verb(demo)
     add = parser.add_argument
     add("--out", metavar="FOLDER", default="out", help="Folder that receives the demo's files [default: %(default)s].")
@@ -80,7 +82,7 @@ def compress(asked: Namespace) -> None:
     from smallwright.evaluate.report.explore_page import list_front
 
     methods = [name.strip() for name in asked.methods.split(",") if name.strip()]
-    found = pipeline.explore(document, out=asked.out, methods=methods, minutes=asked.minutes)
+    found = pipeline.explore(document, out=asked.out, methods=methods, minutes=asked.minutes, steps=asked.steps)
     for line in list_front(found.exploration):
         print(line)
     print(f"page     {found.page}\nnumbers  {found.document}")

@@ -10,7 +10,7 @@ that stand already are found. Test rows are not read: what is chosen here can be
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,19 @@ from smallwright.pipeline.generate import Generator, make_generator
 from smallwright.pipeline.judge_ways import Made, judge_ways
 from smallwright.pipeline.shared import STUDENT_FOLDER, quantize_settings
 from smallwright.pipeline.stage import Outcome, exclusive
-from smallwright.pipeline.ways import MIXED, MIXED_SHARES, REFERENCE, Way, choose_ways, mixed_way, read_steps
+from smallwright.pipeline.ways import (
+    MIXED,
+    MIXED_SHARES,
+    REFERENCE,
+    Way,
+    check_chosen,
+    choose_ways,
+    default_steps,
+    list_ways,
+    mixed_way,
+    read_steps,
+    training_ways,
+)
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 
@@ -39,11 +51,12 @@ TIME_UP = "the time was up; run the same command again, and it goes on from here
 
 @dataclass(frozen=True)
 class Explored:
-    """What an exploration left for its user."""
+    """What an exploration left for its user. ``packages``: the file of every way that was made, by its name."""
 
     page: Path
     document: Path
     exploration: Exploration
+    packages: Mapping[str, Path]
 
 
 @dataclass
@@ -61,17 +74,27 @@ class Attempts:
         """Build the package of each, or say why not."""
         for way in ways:
             reason = self.refusal(way)
+            if reason is None:
+                reason = self._try(way)
             if reason is not None:
                 self.left_out[way.name] = reason
                 self.shop.say(f"left out: {way.name}: {reason}")
-                continue
-            self.shop.say(f"way {len(self.made) + 1}: {way.name}")
-            changed = way.apply(self.recipe)
-            # The first one builds the student, which is worth telling; the others find it.
-            shop = Workshop(self.shop.work, self.shop.threads, quiet=self.shop.quiet or bool(self.made))
+
+    def _try(self, way: Way) -> str | None:
+        """Make a way; why it failed, None where it did not."""
+        self.shop.say(f"way {len(self.made) + 1}: {way.name}")
+        changed = way.apply(self.recipe)
+        # The first one builds the student, which is worth telling; the others find it.
+        shop = Workshop(self.shop.work, self.shop.threads, quiet=self.shop.quiet or bool(self.made))
+        try:
             built = _make(changed, shop)
-            self.made[way.name] = Made(way, built, changed.compress == _own_steps(self.recipe), _seconds(shop))
-            self.spec = self.spec or _read_spec(built.student)
+        except RecipeError as error:
+            if not self.made:  # the student itself
+                raise
+            return str(error)  # its training diverged: the other ways stand
+        self.made[way.name] = Made(way, built, changed.compress == _own_steps(self.recipe), _seconds(shop))
+        self.spec = self.spec or _read_spec(built.student)
+        return None
 
     def refusal(self, way: Way) -> str | None:
         """Why a way cannot be, None if it can; the first one, in float32, always can."""
@@ -98,7 +121,12 @@ class Attempts:
         )
         beside = int(first.built.package.facts["size_bytes"]) - whole  # vocabulary and keys
         sizes = [round(beside + least + share * (most - least)) for share in MIXED_SHARES]
-        return [mixed_way(size).inherit(self.recipe) for size in sizes]
+        return [mixed_way(size) for size in sizes]
+
+    def training(self, steps: int | None) -> list[Way]:
+        """Ways that train for so many steps; None: what suits the student."""
+        first = next(iter(self.made.values()))
+        return training_ways(steps or default_steps(int(first.built.student.facts["steps"])))
 
 
 def explore(
@@ -107,6 +135,7 @@ def explore(
     out: str | Path = "out",
     methods: Sequence[str] = (),
     minutes: float | None = None,
+    steps: int | None = None,
     quiet: bool = False,
 ) -> Explored:
     """Store the recipe's student in every way and measure the files. The student is built first where it is not there.
@@ -114,33 +143,39 @@ def explore(
     Args:
         recipe: its ``compress`` list is one way more.
         out: as of ``build``: receives ``NAME/``, where an earlier build's stages are found.
-        methods: only ways of these (``ways.list_methods``); none: all.
+        methods: only ways of these (``ways.list_methods``), or of these names; none: all.
         minutes: no further way is begun after so many; None: no limit. What was left out stands on the page.
+        steps: of each way that trains; None: ``ways.default_steps``.
         quiet: no progress on standard error.
     Raises:
         RecipeError: a method is unknown.
         DataError: there are no validation rows.
         SmallwrightError: whatever building the student refuses.
     """
-    ways = [way.inherit(recipe) for way in choose_ways(methods)]
-    home = Path(out) / recipe.name
+    check_chosen(methods)
+    home, own = Path(out) / recipe.name, _own_steps(recipe)
+
+    def chosen(ways: Sequence[Way]) -> list[Way]:
+        return [way.inherit(recipe) for way in choose_ways(ways, methods)]
+
     with exclusive(home):
         until = float("inf") if minutes is None else time.monotonic() + 60 * minutes
         found = Attempts(recipe, Workshop(home / "stages", threads=recipe.threads, quiet=quiet), until)
-        found.make([*ways[:1], *_own_way(recipe, ways), *ways[1:]])
-        if not methods or MIXED in methods:
-            found.make(found.mixed())
+        ways = chosen(list_ways())
+        found.make([*ways[:1], *_own_way(own, ways), *ways[1:]])
+        mixed = found.mixed() if not methods or MIXED in methods else []
+        later = chosen([*mixed, *found.training(steps)])
+        found.make([way for way in later if read_steps(way.steps) != own])
         exploration = judge_ways(recipe, found.shop, list(found.made.values()), found.left_out)
         page, document = write_exploration(exploration, home)
-    return Explored(page, document, exploration)
+    return Explored(page, document, exploration, {name: one.path for name, one in found.made.items()})
 
 
-def _own_way(recipe: Recipe, ways: Sequence[Way]) -> list[Way]:
+def _own_way(own: tuple[Any, ...], ways: Sequence[Way]) -> list[Way]:
     """The recipe's ``compress`` list, unless the table has it."""
-    own = _own_steps(recipe)
     if any(read_steps(way.steps) == own for way in ways):
         return []
-    return [Way(OWN, "own", tuple(step.model_dump(mode="json") for step in own))]
+    return [Way(OWN, "own", tuple(step.model_dump(mode="json", by_alias=True) for step in own))]
 
 
 def _own_steps(recipe: Recipe) -> tuple[Any, ...]:

@@ -119,7 +119,15 @@ def _explain(found: Exploration) -> str:
         f"“Lost” is in {what} against {found.reference}, on the same {found.measure.unit}s, with half of its 95% "
         f"interval: differences below that are within chance. Time: {found.timed}, one thread, median, all packages in "
         "turn (in brackets: medians of the rounds). Memory: added to a process by opening and answering."
+        + _explain_training(found)
     )
+
+
+def _explain_training(found: Exploration) -> str:
+    """For how long the ways that train did so; nothing where none does."""
+    parts = [part for point in found.points for step in point.steps for part in (step.get("train"), step.get("heal"))]
+    steps = sorted({int(part["steps"]) for part in parts if part})
+    return f" Ways that train took {' or '.join(map(numbers.count, steps))} steps." if steps else ""
 
 
 def _by_size(found: Exploration) -> list[int]:
