@@ -178,6 +178,8 @@ class Recipe(BaseModel):
             raise ValueError("teacher.ensemble is for task.kind: classify. Leave it out")
         if self.task.kind == "generate" and (self.student.bigrams or (self.teacher and self.teacher.bigrams)):
             raise ValueError("bigrams are for task.kind: classify. Leave them out")
+        if self.student.source == "scratch" and self.distill.epochs == 0:
+            raise ValueError("distill.epochs: 0 keeps a student as it is, and one from scratch knows nothing. Use more")
         if self.student.source == "scratch" and (self.student.width or self.student.feedforward):
             raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
         if self.student.positions and (self.student.source == "scratch" or self.task.kind == "generate"):

@@ -16,6 +16,7 @@ from smallwright.model import Transformer, load_model
 from smallwright.pipeline import make_plan
 from smallwright.pipeline.classify import Classifier, make_classifier
 from smallwright.pipeline.generate import make_generator
+from smallwright.pipeline.rows import read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE, STUDENT_FOLDER
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
@@ -110,6 +111,22 @@ def test_a_student_narrower_than_its_teacher(tmp_path: Path) -> None:
         assert package.description["width"] == 32
     with pytest.raises(RecipeError, match=r"need a teacher that reads the student's tokens"):
         make_recipe(tmp_path, teacher=teacher, distill={**LEARN, "match": match})
+
+
+def test_a_student_that_is_its_teacher(tmp_path: Path) -> None:
+    """Trimmed to the words of the rows, it answers them as the teacher does."""
+    changes = {
+        "teacher": {"from": "hf", "path": str(make_encoder(tmp_path)), "finetune": LEARN},
+        "tokenizer": {"kind": "teacher", "trim": True},
+        "student": {"from": "teacher", "layers": [0, 1, 2]},
+        "compress": [{"method": "quantize", "format": "f32"}],
+    }
+    recipe = make_recipe(tmp_path, **changes, distill={**LEARN, "epochs": 0})
+    made, _ = build(recipe, tmp_path / "out")
+    assert made.student.facts["steps"] == 0 and made.answers is not None
+    said = np.load(made.answers.folder / "train.npy")
+    with load(str(made.package.folder / PACKAGE_FILE), threads=1) as package:
+        np.testing.assert_allclose(package.classify_logits(read_texts(made.data, "train")), said, atol=1e-3)
 
 
 def test_a_student_of_language_writes_texts_of_its_own(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ REFUSED = {
         "student.bigrams is for from: scratch",
     ),
     "pairs for a teacher from disk": (CLASSIFY | {"teacher": {**HF, "bigrams": 64}}, "teacher.bigrams is for"),
+    "a student from scratch that never learns": (CLASSIFY | {"distill": {"epochs": 0}}, "distill.epochs: 0 keeps"),
     "no pairs": (CLASSIFY | {"student": {"bigrams": 0}}, "student.bigrams"),
 }
 

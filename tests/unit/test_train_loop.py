@@ -257,6 +257,17 @@ def test_training_leaves_torchs_settings_alone(tmp_path: Path) -> None:
     assert torch.equal(torch.rand(3), expected) and torch.get_num_threads() == threads
 
 
+def test_no_epochs_judge_the_weights_as_they_are(tmp_path: Path) -> None:
+    model, task = make_model(), make_task()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    result = run(tmp_path, replace(OPTIONS, epochs=0), task, model)
+    assert all(torch.equal(weight, before[name]) for name, weight in model.state_dict().items())
+    assert (result.steps, result.best_step) == (0, 0) and result.scores == task.validate(model, "float32")
+    (line,) = read_metrics(tmp_path)
+    assert line["step"] == 0 and line["training_loss"] is None
+    assert run(tmp_path, replace(OPTIONS, epochs=0), task, make_model()) == result
+
+
 def test_dropout_reaches_every_layer() -> None:
     model = make_model(dropout=0.0).train()
     tokens = torch.randint(VOCABULARY, (2, 8))

@@ -186,6 +186,8 @@ class _Run:
         clock = saved - state.seconds
         progress = TrainingProgress(self.name, total_steps=self.total_steps, done_steps=state.step, quiet=self.quiet)
         with progress:
+            if self.total_steps == 0 and state.best_scores is None:
+                self._validate(progress)
             while state.step < self.total_steps and not self._is_out_of_patience():
                 loss = self._step(optimizers, *self._locate(state.step))
                 state.step += 1
@@ -260,7 +262,7 @@ class _Run:
     def _validate(self, progress: TrainingProgress) -> None:
         state = self.state
         scores = self.task.validate(self.model, self.precision)
-        loss = state.loss_sum / max(1, state.loss_steps)
+        loss = state.loss_sum / state.loss_steps if state.loss_steps else None
         before = None
         if state.best_scores is not None and self._is_settled(state.best_step):
             before = state.best_scores.get("score")

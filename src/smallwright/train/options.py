@@ -20,7 +20,7 @@ class LoopOptions:
     """How long and how fast to learn. ``None`` is off, or the model's own.
 
     Attributes:
-        epochs: times over the data, at least 1.
+        epochs: times over the data; 0: the weights are judged as they are.
         max_steps: stop (and end the schedule) after so many optimizer steps.
         learning_rate: peak of the schedule.
         optimizer, beta2: see optimizer.py.
@@ -68,7 +68,6 @@ def check_options(options: LoopOptions) -> None:
         RecipeError: one is out of range.
     """
     laws = {
-        "epochs": options.epochs >= 1,
         "max_steps": options.max_steps is None or options.max_steps >= 1,
         "accumulate": options.accumulate >= 1,
         "validate_every": options.validate_every is None or options.validate_every >= 1,
@@ -79,6 +78,8 @@ def check_options(options: LoopOptions) -> None:
     for name, holds in laws.items():
         if not holds:
             raise RecipeError(f"{name} must be above 0. Got {getattr(options, name)}. Use a positive number.")
+    if options.epochs < 0:
+        raise RecipeError(f"epochs must be at least 0. Got {options.epochs}. Use a positive number.")
     if options.optimizer not in OPTIMIZERS:
         raise RecipeError(
             f"optimizer must be one of {', '.join(OPTIMIZERS)}. Got {options.optimizer!r}. Use one of these."

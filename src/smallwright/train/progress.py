@@ -40,12 +40,13 @@ class TrainingProgress:
         if self._bar is not None:
             self._bar.update(self._row, completed=step, description=f"{self.name}, loss {loss:.3f}")
 
-    def show_validation(self, step: int, loss: float, scores: dict[str, float]) -> None:
-        """Print one line."""
+    def show_validation(self, step: int, loss: float | None, scores: dict[str, float]) -> None:
+        """Print one line. ``loss``: None before the first step."""
         if self.quiet:
             return
         numbers = ", ".join(f"{name} {value:.4f}" for name, value in scores.items() if name != "score")
-        line = f"{self.name}: step {step} of {self.total_steps}, training loss {loss:.4f}; {numbers or 'no validation'}"
+        learnt = "" if loss is None else f", training loss {loss:.4f}"
+        line = f"{self.name}: step {step} of {self.total_steps}{learnt}; {numbers or 'no validation'}"
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         else:

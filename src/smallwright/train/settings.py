@@ -96,7 +96,12 @@ class MatchSettings(BaseModel):
 class DistilSettings(TrainSettings):
     """How a student learns from its teacher and the labels. The defaults suit a student of a few million weights."""
 
-    epochs: int = Field(default=20, ge=1, le=100_000, description="times over the data")
+    epochs: int = Field(
+        default=20,
+        ge=0,
+        le=100_000,
+        description="times over the data; 0: a student made from its teacher is stored as it is",
+    )
     learning_rate: float = Field(default=5e-4, gt=0, le=1, description="highest learning rate")
     head_scale: float = Field(default=1.0, gt=0, le=1000, description="the heads learn so many times faster")
     objectives: tuple[ObjectiveName, ...] = Field(default=("soft_targets",), min_length=1, description="summed losses")

@@ -22,7 +22,7 @@ from smallwright.evaluate.report.markup import Markup, element
 # matplotlib only knows fixed colours; each stands for a variable of the page's style and is replaced by it
 INK, MUTED, GRID, ACCENT, SECOND, PAPER = "#010101", "#020202", "#030303", "#040404", "#050505", "#060606"
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "line", ACCENT: "accent", SECOND: "second", PAPER: "card"}
-_SIZE_TICKS = [m * 10**e for e in range(1, 13) for m in (1, 3)]
+SIZE_TICKS = [m * 10**e for e in range(1, 13) for m in (1, 3)]
 _TIME_TICKS = [m * 10.0**e for e in range(-4, 6) for m in (1, 3)]
 
 
@@ -37,7 +37,7 @@ def tradeoff(neighbours: Sequence[Neighbour]) -> Markup | None:
     known = [n for n in neighbours if n.accuracy is not None and n.size_bytes]
     if len(known) < 2:
         return None
-    figure, axes = _figure(4.8, 3.1)
+    figure, axes = make_figure(4.8, 3.1)
     for neighbour in known:
         own = neighbour.kind == "package"
         x, y = neighbour.size_bytes, (neighbour.accuracy or 0) * 100
@@ -47,14 +47,14 @@ def tradeoff(neighbours: Sequence[Neighbour]) -> Markup | None:
         axes.plot([x], [y], "o", color=ACCENT if own else SECOND, markersize=10 if own else 7, zorder=3)
     axes.set_xscale("log")
     sizes = [n.size_bytes for n in known if n.size_bytes]
-    _log_ticks(axes, _SIZE_TICKS, min(sizes) / 2, max(sizes) * 2, numbers.size)
+    log_ticks(axes, SIZE_TICKS, min(sizes) / 2, max(sizes) * 2, numbers.size)
     axes.margins(y=0.24)
     _name_points(axes, known)
     low, high = axes.get_ylim()
     axes.set_ylim(low, min(high, 100.5))
     axes.set_ylabel(f"{worth}, %")
     axes.set_xlabel("file size")
-    return _svg(figure, "tradeoff", f"{worth[0].upper()}{worth[1:]} against file size of every system")
+    return to_svg(figure, "tradeoff", f"{worth[0].upper()}{worth[1:]} against file size of every system")
 
 
 def _name_points(axes: Any, known: Sequence[Neighbour]) -> None:
@@ -91,7 +91,7 @@ def latency(costs: Sequence[Cost]) -> Markup | None:
     timed = [cost for cost in costs if cost.latency is not None]
     if not timed:
         return None
-    figure, axes = _figure(4.8, 0.9 + 0.5 * len(timed))
+    figure, axes = make_figure(4.8, 0.9 + 0.5 * len(timed))
     for row, cost in enumerate(reversed(timed)):
         found = cost.latency
         assert found is not None
@@ -107,17 +107,17 @@ def latency(costs: Sequence[Cost]) -> Markup | None:
     axes.set_xscale("log")
     low = min(cost.latency.p50_ms for cost in timed if cost.latency)
     high = max(cost.latency.p99_ms for cost in timed if cost.latency)
-    _log_ticks(axes, _TIME_TICKS, low / 1.6, max(high, low * 10) * 1.3, numbers.duration_ms)
+    log_ticks(axes, _TIME_TICKS, low / 1.6, max(high, low * 10) * 1.3, numbers.duration_ms)
     axes.set_ylim(-0.5, len(timed) - 0.25)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_xlabel("dot p50 (written on the right), bar to p95, line to p99")
-    return _svg(figure, "latency", "Latency of one answer of every system")
+    return to_svg(figure, "latency", "Latency of one answer of every system")
 
 
 def reliability(calibration: Calibration) -> Markup:
     """Accuracy of each confidence bin against the diagonal; width of the dot: rows in the bin."""
-    figure, axes = _figure(4.8, 3.1)
+    figure, axes = make_figure(4.8, 3.1)
     filled = [entry for entry in calibration.bins if entry.confidence is not None and entry.accuracy is not None]
     most = max(entry.rows for entry in filled)
     axes.plot([0, 100], [0, 100], color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
@@ -129,7 +129,7 @@ def reliability(calibration: Calibration) -> Markup:
     axes.set_ylim(0, 103)
     axes.set_xlabel("confidence, %")
     axes.set_ylabel("accuracy, %")
-    return _svg(figure, "reliability", "Accuracy against confidence; the diagonal is perfect calibration")
+    return to_svg(figure, "reliability", "Accuracy against confidence; the diagonal is perfect calibration")
 
 
 def training(curves: Sequence[TrainingCurve]) -> Markup | None:
@@ -138,7 +138,7 @@ def training(curves: Sequence[TrainingCurve]) -> Markup | None:
     if not curves:
         return None
     measures = {curve.measure for curve in curves if any(p.validation is not None for p in curve.points)}
-    figure, (above, below) = _figure(4.8, 3.6, rows=2)
+    figure, (above, below) = make_figure(4.8, 3.6, rows=2)
     for index, curve in enumerate(curves):
         colour = ACCENT if index == len(curves) - 1 else SECOND  # the last one trained became the file
         losses = [(p.step, p.loss) for p in curve.points if p.loss is not None]
@@ -153,7 +153,7 @@ def training(curves: Sequence[TrainingCurve]) -> Markup | None:
     below.set_xlabel("step")
     drawn = above if above.lines else below
     drawn.legend(frameon=False, labelcolor=INK, loc="upper right")
-    return _svg(figure, "training", "Training loss and validation score over steps")
+    return to_svg(figure, "training", "Training loss and validation score over steps")
 
 
 def front(
@@ -180,7 +180,7 @@ def front(
     """
     if len(points) < 2:
         return None
-    figure, axes = _figure(7.4, 4.4)
+    figure, axes = make_figure(7.4, 4.4)
     best = sorted((x, y) for (_, x, y), on in zip(points, on_front, strict=True) if on)
     if best:
         axes.step([x for x, _ in best], [y for _, y in best], where="post", color=ACCENT, linewidth=1.2, zorder=1)
@@ -192,11 +192,11 @@ def front(
         axes.annotate(label, (x, y), xytext=(4, 5), textcoords="offset points", fontsize=9, zorder=4, **style)
     axes.set_xscale("log")
     low, high = min(x for _, x, _ in points), max(x for _, x, _ in points)
-    _log_ticks(axes, _SIZE_TICKS if low >= 1000 else _TIME_TICKS, low / 1.4, high * 1.6, write)
+    log_ticks(axes, SIZE_TICKS if low >= 1000 else _TIME_TICKS, low / 1.4, high * 1.6, write)
     axes.margins(y=0.12)
     axes.set_xlabel(x_label)
     axes.set_ylabel(y_label)
-    return _svg(figure, name, f"{y_label} against {x_label}; the Pareto front is joined")
+    return to_svg(figure, name, f"{y_label} against {x_label}; the Pareto front is joined")
 
 
 def _style() -> Any:
@@ -223,7 +223,8 @@ def _style() -> Any:
     }
 
 
-def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
+def make_figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
+    """A matplotlib figure in the page's style and its axes, below each other; sizes in inches."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -232,7 +233,8 @@ def _figure(width: float, height: float, rows: int = 1) -> tuple[Any, Any]:
         return figure, figure.subplots(rows, 1, sharex=True)
 
 
-def _log_ticks(axes: Any, candidates: Sequence[float], low: float, high: float, write: Callable[[float], str]) -> None:
+def log_ticks(axes: Any, candidates: Sequence[float], low: float, high: float, write: Callable[[float], str]) -> None:
+    """Few round ticks on a logarithmic axis from ``low`` to ``high``, written for people."""
     from matplotlib.ticker import NullLocator
 
     ticks = [tick for tick in candidates if low <= tick <= high]
@@ -244,7 +246,8 @@ def _log_ticks(axes: Any, candidates: Sequence[float], low: float, high: float, 
     axes.set_xticks(ticks, [re.sub(r"\.0+(?=\s)", "", write(tick)) for tick in ticks])
 
 
-def _svg(figure: Any, name: str, description: str) -> Markup:
+def to_svg(figure: Any, name: str, description: str) -> Markup:
+    """Inline SVG; ``name`` keeps its ids apart from those of other pictures on the page."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
