@@ -29,7 +29,7 @@ ORDER = (
     "generation.py",
     "sparse_speed.py",
     "compression_cost.py",
-    *(f"compression.py --part {part}" for part in ("language", "classifier", "aware")),
+    *(f"compression.py --part {part}" for part in ("language", "classifier", "aware", "combinations")),
     "training_throughput.py",
     *(f"distillation.py --part {part}" for part in ("few_labels", "memory", "domains", "small", "ensemble")),
     *(f"distillation.py --part {part}" for part in ("augment", "new_rows", "load", "language")),

