@@ -7,7 +7,6 @@ Again from a result: ``python benchmarks/compressing/picture.py RESULT.json PICT
 from __future__ import annotations
 
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from smallwright.evaluate.report import numbers
-from smallwright.evaluate.report.plots import ACCENT, INK, MUTED, PAPER, SIZE_TICKS, log_ticks, make_figure, to_svg
+from smallwright.evaluate.report.plots import ACCENT, INK, MUTED, SIZE_TICKS, log_ticks, make_figure, to_svg
 
 # By method: what people call it, its mark, the colour on light pages and on dark ones.
 METHODS = {
@@ -27,7 +26,12 @@ METHODS = {
     "healed": ("sparse and healed", "P", "#a08a12", "#dcc651"),
     "own": ("the recipe's own", "X", "#636b74", "#9aa4ad"),
 }
-STUDENTS = {"minilm": "MiniLM", "clinc150_2mb": "2 MB student", "clinc150_500kb": "500 kB student"}
+# By student: what people call it, and how its marks are filled.
+STUDENTS = {
+    "minilm": ("MiniLM, all layers", "none"),
+    "clinc150_2mb": ("student of 3 layers", "full"),
+    "clinc150_500kb": ("student of 2 layers", "left"),
+}
 LIGHT = {"ink": "#1d2126", "muted": "#636b74", "line": "#e2e1da", "card": "#ffffff", "accent": "#1d2126"}
 DARK = {"ink": "#e9ebec", "muted": "#9aa4ad", "line": "#30363c", "card": "#1c2024", "accent": "#e9ebec"}
 LEAST, MOST = 80.0, 101.5  # % of the axis; what keeps less is drawn on its lower edge, with the number
@@ -37,27 +41,28 @@ _EDGE = LEAST + 0.6
 def draw_combinations(found: Mapping[str, Any]) -> str:
     """An SVG document; the same numbers give the same bytes."""
     whole = float(found["float32"]["accuracy"])
-    figure, axes = make_figure(8.2, 5.0)
+    figure, axes = make_figure(8.2, 5.6)
     files: Sequence[Mapping[str, Any]] = found["files"]
     kept = [100 * file["test_accuracy"] / whole for file in files]
     front = sorted((file["bytes"], max(_EDGE, y)) for file, y in zip(files, kept, strict=True) if file["on_front"])
     axes.plot(*zip(*front, strict=True), color=ACCENT, linewidth=1.0, zorder=1, label="front by validation rows")
     for number, (method, (name, mark, _, _)) in enumerate(METHODS.items()):
-        drawn = [(file["bytes"], y) for file, y in zip(files, kept, strict=True) if file["method"] == method]
-        if not drawn:
-            continue
-        high = [max(_EDGE, y) for _, y in drawn]
-        style = {"color": _placeholder(number), "markeredgecolor": PAPER, "markeredgewidth": 0.6}
-        axes.plot([x for x, _ in drawn], high, mark, markersize=7, linestyle="none", label=name, zorder=3, **style)
-        for x, y in drawn:
+        style = {"color": _placeholder(number), "marker": mark, "markersize": 7, "linestyle": "none", "zorder": 3}
+        drawn = [(file, y) for file, y in zip(files, kept, strict=True) if file["method"] == method]
+        for file, y in drawn:
+            height = max(_EDGE, y)
+            axes.plot([file["bytes"]], [height], fillstyle=STUDENTS[file["student"]][1], **style)
             if y < LEAST:
-                axes.annotate(f"{y:.0f}", (x, _EDGE), xytext=(0, 7), **_SMALL, color=MUTED)
+                axes.annotate(f"{y:.0f}", (file["bytes"], height), xytext=(0, 7), **_SMALL, color=MUTED)
+        if drawn:
+            axes.plot([], [], label=name, **style)
+    for name, fill in STUDENTS.values():
+        axes.plot([], [], "o", color=MUTED, fillstyle=fill, markersize=7, linestyle="none", label=name)
     linear = found["linear"]
     height = max(_EDGE, 100 * linear["accuracy"] / whole)
     axes.plot(
         [linear["bytes"]], [height], "*", color=INK, markersize=11, linestyle="none", label="linear SVM", zorder=3
     )
-    _name_students(axes, files)
     _draw_limits(axes, found)
     sizes = [found["float32"]["bytes"], linear["bytes"], *(file["bytes"] for file in files)]
     axes.set_xscale("log")
@@ -65,20 +70,12 @@ def draw_combinations(found: Mapping[str, Any]) -> str:
     axes.set_ylim(LEAST, MOST)
     axes.set_xlabel("bytes of the file")
     axes.set_ylabel("test accuracy kept of float32 MiniLM, %")
-    axes.legend(frameon=False, labelcolor=INK, loc="lower right", fontsize=9)
+    below = {"loc": "upper left", "bbox_to_anchor": (-0.03, -0.12)}  # beside no point, wherever those lie
+    axes.legend(frameon=False, labelcolor=INK, fontsize=9, ncols=3, columnspacing=1.2, handletextpad=0.4, **below)
     return _stand_alone(to_svg(figure, "combinations", "Accuracy kept against the bytes of the file"))
 
 
 _SMALL: dict[str, Any] = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
-
-
-def _name_students(axes: Any, files: Sequence[Mapping[str, Any]]) -> None:
-    """Each student's name above the middle of its files."""
-    for student, name in STUDENTS.items():
-        sizes = [math.log(file["bytes"]) for file in files if file["student"] == student]
-        if sizes:
-            middle = math.exp((min(sizes) + max(sizes)) / 2)
-            axes.annotate(name, (middle, MOST), xytext=(0, -9), **{**_SMALL, "fontsize": 10}, color=INK)
 
 
 def _draw_limits(axes: Any, found: Mapping[str, Any]) -> None:
@@ -115,7 +112,7 @@ def _stand_alone(inline: str) -> str:
         f"<style>svg{{{palettes[0]}{sans}background:var(--card);}} text{{font-family:var(--sans);}} "
         f"@media (prefers-color-scheme: dark){{svg{{{palettes[1]}}}}}</style>"
     )
-    ground = '<rect width="100%" height="100%" fill="var(--card)"/>'
+    ground = '<rect width="100%" height="100%" style="fill: var(--card)"/>'
     head = re.sub(r"^<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', text[: text.index(">") + 1])
     return f"{head}\n{style}{ground}{text[text.index('>') + 1 :]}\n"
 
