@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +32,7 @@ from smallwright.model import read_spec
 from smallwright.pipeline import explore
 from smallwright.pipeline.rows import read_labels, read_split
 from smallwright.pipeline.shared import data_stage, tokenizer_stage
-from smallwright.pipeline.stage import Outcome, hash_file
+from smallwright.pipeline.stage import CARD, Outcome, hash_file
 from smallwright.pipeline.teach import LINEAR_ANSWERS, answers_stage, linear_stage, teacher_stage
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
@@ -45,6 +46,7 @@ SHARE, KEPT = 1 / 40, 0.97
 CHANGES = ("evaluate.latency_rounds=1", "evaluate.max_latency_texts=50")
 QUICK = ("teacher.finetune.max_steps=3", "distill.max_steps=3", "distill.transfer_rows=50")
 QUICK_WAYS = ("q8_0 round", "q4_0 gptq", "q2_span trained", "q4_sparse healed 50%")
+COMMON = ("data", "linear", "teacher", "transfer", "answers")  # stages
 QUICK_ROWS = {"train": 4, "val": 1, "test": 1}  # of each label
 
 
@@ -102,6 +104,7 @@ def check_combinations(
     files: list[dict[str, Any]] = []
     right: list[np.ndarray] = []
     for recipe in recipes:
+        _share(first.work, folder / recipe.name / "stages")
         explored = explore(recipe, out=folder, methods=ways, steps=steps)
         for point in explored.exploration.points:
             right.append(judge.ask(explored.packages[point.name]))
@@ -126,6 +129,13 @@ def check_combinations(
     if picture is not None:
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_text(draw_combinations(found), encoding="utf-8")
+
+
+def _share(source: Path, target: Path) -> None:
+    """Give a student the stages that it has in common with the first one: their names say what went in."""
+    for card in source.glob(f"*/{CARD}"):
+        if card.parent.name.rpartition("-")[0] in COMMON and not (target / card.parent.name).exists():
+            shutil.copytree(card.parent, target / card.parent.name)
 
 
 def _store_whole(teacher: Path, changes: Sequence[str]) -> Recipe:
