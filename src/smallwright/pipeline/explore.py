@@ -126,7 +126,8 @@ class Attempts:
     def training(self, steps: int | None) -> list[Way]:
         """Ways that train for so many steps; None: what suits the student."""
         first = next(iter(self.made.values()))
-        return training_ways(steps or default_steps(int(first.built.student.facts["steps"])))
+        learnt = int(first.built.student.facts["steps"])
+        return training_ways(default_steps(learnt) if steps is None else steps)
 
 
 def explore(
