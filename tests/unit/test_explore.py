@@ -15,11 +15,13 @@ from tests.unit.test_compress_build import make_generator, make_lamps
 from tests.unit.test_package import encoder
 
 from smallwright.cli import main
+from smallwright.data import Row
 from smallwright.errors import DataError, RecipeError
 from smallwright.evaluate.exploration import Exploration, Measure, Point
 from smallwright.evaluate.report.explore_page import list_front, to_page
 from smallwright.pipeline import build, explore
 from smallwright.pipeline.explore import OWN, Attempts
+from smallwright.pipeline.judge_ways import draw_validation
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.stage import CARD, Outcome, hash_file
 from smallwright.pipeline.ways import (
@@ -227,6 +229,21 @@ def test_a_language_model_goes_on_after_the_time_was_up(tmp_path: Path) -> None:
     assert any(one.lost_error > 0 for one in others)
     dear = explore(recipe, out=tmp_path, methods=["q2_span trained", "healed"], steps=2, quiet=True).exploration
     assert [one.method for one in dear.points[2:]] == ["trained"] + ["healed"] * 3 and not dear.left_out
+
+
+def test_of_many_rows_some_are_asked_whatever_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first ones of a file that is sorted by label would be those of a few labels."""
+    monkeypatch.setattr("smallwright.pipeline.judge_ways._MOST_ROWS", 30)
+    rows = [Row(text=str(number), label="abc"[number // 40]) for number in range(120)]
+    drawn = draw_validation(make_lamps(tmp_path), rows)
+    assert len(drawn) == 30 and {row.label for row in drawn} == set("abc")
+    assert [int(row.text) for row in drawn] == sorted({int(row.text) for row in drawn})
+    assert (
+        draw_validation(make_lamps(tmp_path), rows) == drawn
+        and draw_validation(make_lamps(tmp_path), rows[:9]) == rows[:9]
+    )
+    monkeypatch.setattr("smallwright.pipeline.judge_ways._MOST_ANSWERS", 30)
+    assert draw_validation(make_generator(tmp_path, {"format": "q8_0"}), rows) == rows[:30]  # text goes on
 
 
 def test_without_validation_rows_nothing_is_chosen(tmp_path: Path) -> None:

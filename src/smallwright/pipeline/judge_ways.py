@@ -49,7 +49,7 @@ ACCURACY = Measure("accuracy", "row", more_is_better=True)
 EXACT = Measure("exactly right", "row", more_is_better=True)
 PERPLEXITY = Measure("perplexity", "token", more_is_better=False)
 _VALUES, _ANSWERS = "values.npy", "answers.json"
-_MOST_ROWS = 2000
+_MOST_ROWS, _MOST_ANSWERS = 5000, 2000  # a label takes a millisecond, an answer many
 _LEAST_TOKENS = 8  # decoded in a call, for a time of one
 _NORMAL = 1.959964  # half the width of a 95 % interval, in standard errors
 
@@ -86,7 +86,7 @@ def judge_ways(recipe: Recipe, shop: Workshop, made: Sequence[Made], left_out: M
     Raises:
         DataError: there are no validation rows.
     """
-    rows = read_split(made[0].built.data, "validation")[:_MOST_ROWS]
+    rows = draw_validation(recipe, read_split(made[0].built.data, "validation"))
     if not rows:
         raise DataError(
             "ways are compared on validation rows. Got none. Give data.validation, or a validation_fraction above 0."
@@ -111,6 +111,16 @@ def judge_ways(recipe: Recipe, shop: Workshop, made: Sequence[Made], left_out: M
     )
 
 
+def draw_validation(recipe: Recipe, rows: Sequence[Row]) -> list[Row]:
+    """The rows that are asked, in order: of many some by the recipe's seed, because files are often sorted by label; of
+    whole texts the first, because each goes on where the one before it ends."""
+    most = _MOST_ROWS if recipe.task.kind == "classify" else _MOST_ANSWERS
+    if len(rows) <= most or (recipe.task.kind == "generate" and not recipe.answers_prompts):
+        return list(rows[:most])
+    drawn = np.random.default_rng(recipe.seed).choice(len(rows), most, replace=False)
+    return [rows[index] for index in sorted(drawn.tolist())]
+
+
 def _measure_of(recipe: Recipe, built: Classifier | Generator) -> Measure:
     if isinstance(built, Classifier):
         return ACCURACY
@@ -125,9 +135,14 @@ def _judge(recipe: Recipe, shop: Workshop, one: Made, rows: Sequence[Row], measu
         write_atomically(folder / _ANSWERS, json.dumps(answers, ensure_ascii=False))
         return {"values": len(values)}
 
-    settings = {"measure": measure.name, "rows": len(rows), "evaluate": recipe.evaluate.model_dump(mode="json")}
+    settings = {
+        "measure": measure.name,
+        "rows": len(rows),
+        "seed": recipe.seed,
+        "evaluate": recipe.evaluate.model_dump(mode="json"),
+    }
     inputs = {"package": one.built.package, "data": one.built.data}
-    folder = shop.run("explore", run, settings=settings, inputs=inputs).folder
+    folder = shop.run("explore", run, settings=settings, inputs=inputs, version=2).folder
     return _Judged(np.load(folder / _VALUES), json.loads((folder / _ANSWERS).read_text(encoding="utf-8")))
 
 
