@@ -34,8 +34,8 @@ STUDENTS = {
 }
 LIGHT = {"ink": "#1d2126", "muted": "#636b74", "line": "#e2e1da", "card": "#ffffff", "accent": "#1d2126"}
 DARK = {"ink": "#e9ebec", "muted": "#9aa4ad", "line": "#30363c", "card": "#1c2024", "accent": "#e9ebec"}
-LEAST, MOST = 80.0, 101.5  # % of the axis; what keeps less is drawn on its lower edge, with the number
-_EDGE = LEAST + 0.6
+LEAST, MOST = 88.0, 101.0  # % of the axis; what keeps less is drawn on its lower edge, with the number
+_EDGE = LEAST + 0.3
 
 
 def draw_combinations(found: Mapping[str, Any]) -> str:
