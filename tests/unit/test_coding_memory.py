@@ -51,6 +51,22 @@ def _peak(make: Callable[[], np.ndarray]) -> tuple[np.ndarray, int]:
         tracemalloc.stop()
 
 
+def test_weights_are_let_go_layer_by_layer() -> None:
+    """At most the model is there, and what one layer's Hessians take: 30 layers and their codes are one at a time."""
+    spec = decoder()
+    spec = replace(spec, layers=spec.layers[:1] * 30, embedding=replace(spec.embedding, vocabulary=5000))
+    texts = [np.random.default_rng(row).integers(0, 5000, 32) for row in range(4)]
+    with seeded(0):
+        model = Transformer(spec).eval()
+    left: list[int] = []
+    for layer in model.layers:
+        layer.register_forward_pre_hook(lambda *_: left.append(sum(one.nbytes for one in model.parameters())))
+    found = quantize_model(model, plan_formats(spec, "q4_0"), texts, QuantizeOptions("gptq", SCALE_SPAN))
+    coding = left[-30 * 4 :]
+    assert coding == sorted(coding, reverse=True)
+    assert coding[-1] + sum(rows.nbytes for rows in found.rows.values()) < 0.3 * left[0]
+
+
 def test_a_model_with_a_large_table_is_coded_as_its_parts_would_be() -> None:
     spec = decoder()
     spec = replace(spec, embedding=replace(spec.embedding, vocabulary=9000))
@@ -64,6 +80,9 @@ def test_a_model_with_a_large_table_is_coded_as_its_parts_would_be() -> None:
         assert np.array_equal(rows, whole)
         assert np.array_equal(found.tensors[name], dequantize(whole, found.formats[name], before[name].shape[1]))
         assert found.facts[name] == {"format": found.formats[name], "bytes": rows.nbytes}
+    assert not any(model.state_dict()[name].numel() for name in found.rows)
+    with seeded(0):
+        model = Transformer(spec).eval()
     with torch.no_grad():
         model.embedding.tokens.weight[8000, 3] = float("nan")
     with pytest.raises(ModelSpecError, match=r"Got nan in embedding\.tokens\.weight at \[8000, 3\]"):

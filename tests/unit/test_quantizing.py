@@ -135,10 +135,10 @@ def test_a_matrix_is_coded_alike_some_rows_at_a_time(monkeypatch: pytest.MonkeyP
     weights = model.embedding.tokens.weight.detach().numpy()
     moments = Stream(model, make_texts(model.spec)).gather(model.layers[0], ["mixer.q"])["mixer.q"]
     options = replace(GPTQ, using=using)
-    whole = matrix.store(weights, "q4_0", moments, options, "w")
-    np.testing.assert_array_equal(whole.weights, dequantize(whole.rows, "q4_0", 64))
+    whole = matrix.store(meant := weights.copy(), "q4_0", moments, options, "w")
+    np.testing.assert_array_equal(meant, dequantize(whole.rows, "q4_0", 64))
     monkeypatch.setattr(matrix, "_ROWS_AT_ONCE", 97)
-    parts = matrix.store(weights, "q4_0", moments, options, "w")
+    parts = matrix.store(weights.copy(), "q4_0", moments, options, "w")
     np.testing.assert_array_equal(parts.rows, whole.rows)
     assert parts.facts == pytest.approx(whole.facts)
 
@@ -150,7 +150,7 @@ def test_later_layers_are_coded_on_what_earlier_ones_give_now() -> None:
     formats["layers.0.mixer.v.weight"] = formats["layers.0.mixer.output.weight"] = "q4_0"
     model, texts = make_model(spec), make_texts(spec)
     found = quantize_model(model, formats, texts, GPTQ)
-    inputs = watch(model, texts, "layers.0.mixer.output").numpy()  # of the model with v coded
+    inputs = watch(found.as_model(), texts, "layers.0.mixer.output").numpy()  # of the model with v coded
     whole = make_model(spec).state_dict()["layers.0.mixer.output.weight"].double().numpy()
     difference = whole - found.tensors["layers.0.mixer.output.weight"]
     error = output_error(difference, inputs.T @ inputs).sum() / output_error(whole, inputs.T @ inputs).sum()
@@ -188,7 +188,8 @@ def test_awq_rounds_better_than_rounding() -> None:
             model, plan_formats(spec, "q4_0"), texts, QuantizeOptions(using=using, span=SCALE_SPAN, correct_bias=False)
         )
         with torch.inference_mode():
-            found[using] = torch.cat([model(torch.from_numpy(text)[None])[0] for text in texts])
+            coded = stored.as_model()
+            found[using] = torch.cat([coded(torch.from_numpy(text)[None])[0] for text in texts])
         assert ("awq_exponent" in stored.facts["layers.0.mixer.q.weight"]) == (using == "awq")
     whole = make_model(spec)
     with torch.inference_mode():
@@ -223,7 +224,7 @@ def test_mean_outputs_are_kept(using: str) -> None:
     options = QuantizeOptions(using=using, span=SCALE_SPAN, correct_bias=True)
     found = quantize_model(model, plan_formats(model.spec, "q4_0"), texts, options)
     now = {name: torch.from_numpy(tensor).double() for name, tensor in found.tensors.items()}
-    changed = Transformer.from_tensors(found.spec, {name: tensor.float() for name, tensor in now.items()}).eval()
+    changed = found.as_model()
     names = [name.removesuffix(".weight") for name in found.rows if not name.startswith("embedding.")]
     for name in names:
         inputs = watch(changed, texts, name)
@@ -243,7 +244,8 @@ def test_the_mean_output_is_kept_to_float64() -> None:
     linear = layer.mixer.q
     weights, bias = linear.weight.detach().double().numpy().copy(), linear.bias.detach().double().numpy().copy()
     new = np.round(weights * 4) / 4
-    keep_mean_output(linear.double(), new.astype(np.float32), moments)
+    linear.weight.data = torch.from_numpy(new)
+    keep_mean_output(linear.double(), weights, moments)
     after = new @ moments.mean + linear.bias.detach().numpy()
     np.testing.assert_allclose(after, weights @ moments.mean + bias, rtol=0, atol=1e-12)
 
@@ -302,9 +304,8 @@ def test_sensitivity_is_the_divergence_of_the_answers(describe: Callable[[], Mod
         assert torch.equal(weight, before[name])
     assert {one.name for one in found} == {tensor.name for tensor in list_tensors(model.spec) if tensor.matrix}
     for one in found[::3]:
-        other = make_model(describe())
         formats = {tensor.name: "f32" for tensor in list_tensors(model.spec)} | {one.name: "q5_0"}
-        quantize_model(other, formats, [], QuantizeOptions(span=SCALE_SPAN))
+        other = quantize_model(make_model(describe()), formats, [], QuantizeOptions(span=SCALE_SPAN)).as_model()
         sums, count = 0.0, 0
         with torch.inference_mode():
             for text in texts:
@@ -347,7 +348,7 @@ def test_the_file_holds_what_was_coded(tmp_path: Path, describe: Callable[[], Mo
         ours = found.tensors[tensor.name]
         ours = interleave(ours, found.spec, tensor) if found.spec.causal else ours
         np.testing.assert_array_equal(theirs.reshape(tensor.shape), ours)
-    exact = Transformer.from_tensors(found.spec, {k: torch.from_numpy(v) for k, v in found.tensors.items()}).eval()
+    exact = found.as_model()
     sequences = [[int(token) for token in text] for text in texts]
     with run.load(info.path, threads=1, kv_bits=32) if found.spec.causal else run.load(info.path, threads=1) as package:
         ask = package.logits if found.spec.causal else lambda tokens: package.classify_tokens([tokens])

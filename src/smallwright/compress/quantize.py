@@ -25,7 +25,7 @@ from smallwright.spec.tensors import list_tensors
 Rows: TypeAlias = NDArray[np.uint8]
 Floats: TypeAlias = NDArray[np.float32]
 
-_F16_MAX = 65504.0
+F16_MAX = 65504.0  # of a scale
 _ROWS_AT_ONCE = 2048
 _COARSE = ("q4_0", *PLANE_FORMATS)  # too coarse for a classifier's output matrix
 _STEPS = {"q8_0": 127, "q5_0": 16, "q4_0": 8}  # codes from 0 to that of the largest value
@@ -179,10 +179,10 @@ def _check_finite(values: Floats, name: str) -> None:
 
 
 def _check_half(scales: Floats, values: Floats, name: str) -> None:
-    if scales.size and float(scales.max()) > _F16_MAX:
+    if scales.size and float(scales.max()) > F16_MAX:
         place = np.unravel_index(int(np.abs(values).argmax()), values.shape)
         raise ModelSpecError(
-            f"weights and scales stored in half precision must be at most {_F16_MAX:.0f}. "
+            f"weights and scales stored in half precision must be at most {F16_MAX:.0f}. "
             f"Got {float(values[place])} in {name} at {[int(index) for index in place]}. Use f32."
         )
 

@@ -302,8 +302,7 @@ def _mean(values: Sequence[float]) -> float | None:
 def _save(found: Quantized, folder: Path, facts: Mapping[str, Any]) -> None:
     from safetensors.numpy import save_file
 
-    whole = {name: tensor for name, tensor in found.tensors.items() if name not in found.rows}
-    named = {f"tensors/{name}": np.ascontiguousarray(tensor) for name, tensor in whole.items()}
+    named = {f"tensors/{name}": np.ascontiguousarray(tensor) for name, tensor in found.whole.items()}
     save_file(named | {f"rows/{name}": rows for name, rows in found.rows.items()}, folder / TENSORS)
     card = {"spec": found.spec.to_json(), "formats": found.formats, "facts": dict(facts)}
     write_atomically(folder / CARD, json.dumps(card, sort_keys=True))
@@ -322,15 +321,10 @@ def _read_card(folder: Path) -> dict[str, Any]:
 def _open(folder: Path) -> Quantized:
     from safetensors.numpy import load_file
 
-    from smallwright.compress.quantize import dequantize
     from smallwright.compress.quantizing.model import Quantized
-    from smallwright.spec.tensors import list_tensors
 
     card = _read_card(folder)
-    spec, held = ModelSpec.from_json(card["spec"]), load_file(folder / TENSORS)
+    held = load_file(folder / TENSORS)
     rows = {name.removeprefix("rows/"): held[name] for name in held if name.startswith("rows/")}
-    tensors = {name.removeprefix("tensors/"): held[name] for name in held if name.startswith("tensors/")}
-    for tensor in list_tensors(spec):
-        if tensor.name in rows:
-            tensors[tensor.name] = dequantize(rows[tensor.name], card["formats"][tensor.name], tensor.shape[-1])
-    return Quantized(spec, tensors, card["formats"], rows, card["facts"]["matrices"])
+    whole = {name.removeprefix("tensors/"): held[name] for name in held if name.startswith("tensors/")}
+    return Quantized(ModelSpec.from_json(card["spec"]), rows, whole, card["formats"], card["facts"]["matrices"])

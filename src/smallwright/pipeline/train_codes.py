@@ -119,7 +119,7 @@ def _gather(model: Transformer, coded: Quantized) -> Quantized:
     rows = {**coded.rows, **take_off_codes(model)}
     tensors = {name: tensor.detach().numpy() for name, tensor in model.state_dict().items()}
     rows |= {name: quantize(tensors[name], "f32") for name in rows if coded.formats[name] == "f32"}
-    return replace(coded, tensors=tensors, rows=rows)
+    return replace(coded, rows=rows, whole={name: value for name, value in tensors.items() if name not in rows})
 
 
 def describe_training(wish: TrainCodesSettings, facts: Mapping[str, Any]) -> str:

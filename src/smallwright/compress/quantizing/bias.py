@@ -42,15 +42,14 @@ def add_biases(model: Transformer) -> Transformer:
 
 
 @torch.no_grad()
-def keep_mean_output(linear: nn.Linear, weights: NDArray[np.float32], moments: Moments) -> None:
+def keep_mean_output(linear: nn.Linear, before: NDArray[np.float32], moments: Moments) -> None:
     """Make good by the bias what new weights change of the mean output.
 
     Args:
-        linear: with a bias, which is changed; its weights are still the old ones.
-        weights: (D_out, D_in) float32, the new ones.
+        linear: with a bias, which is changed; its weights are the new ones already.
+        before: (D_out, D_in) float32, the old ones.
         moments: of the inputs that the new weights will see.
     Source: Nagel et al., Data-Free Quantization, arXiv:1906.04721, section 4.2, with the mean measured.
     """
-    old = linear.weight.detach().numpy().astype(np.float64)
-    shift = (old - weights) @ moments.mean
+    shift = (before.astype(np.float64) - linear.weight.detach().numpy()) @ moments.mean
     linear.bias.add_(torch.from_numpy(shift).to(linear.bias.dtype))

@@ -115,9 +115,13 @@ class Stream:
             names = [part for part, module in head.named_children() if isinstance(module, nn.Linear)]
             return self._watch(head, names, lambda batch: self.model.read_head(name, batch.x, batch.lengths))
         sums = _Sums()
+        self.add_output(sums)
+        return {"output": sums.moments}
+
+    def add_output(self, sums: _Sums) -> None:
+        """Count what enters a language model's output matrix, once all layers have run."""
         for batch in self._batches:
             sums.add(batch.x if self.model.norm is None else self.model.norm(batch.x), batch.real)
-        return {"output": sums.moments}
 
     @torch.inference_mode()
     def answers(self, layers: Sequence[Layer], head: str) -> Iterator[Tensor]:
@@ -158,6 +162,18 @@ class Stream:
                 for hook in hooks:
                     hook.remove()
         return {name: found.moments for name, found in sums.items()}
+
+
+@torch.inference_mode()
+def gather_output(model: Transformer, texts: Sequence[NDArray[np.integer]]) -> Moments:
+    """Moments of what enters a language model's output matrix, of as few texts at a time as a stream passes on."""
+    sums = _Sums()
+    for rows in group_by_length([len(text) for text in texts], _TOKENS_AT_ONCE):
+        stream = Stream(model, [texts[row] for row in rows])
+        for layer in model.layers:
+            stream.advance(layer)
+        stream.add_output(sums)
+    return sums.moments
 
 
 class _Sums:

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smallwright.compress.quantize import dequantize, quantize
+from smallwright.compress.quantize import F16_MAX, dequantize, quantize
 from smallwright.compress.quantizing.calibration import Moments
 from smallwright.compress.quantizing.gptq import Solver, output_error
 from smallwright.compress.quantizing.grid import GRIDS, Grid
 from smallwright.compress.span_rows import stored_bytes
 from smallwright.errors import ModelSpecError
-from smallwright.spec.formats import PLANE_FORMATS, has_zero
+from smallwright.spec.formats import FORMATS, PLANE_FORMATS, has_zero
 
-_ROWS_AT_ONCE = 1024  # of a table with many: memory stays that of some rows
+_ROWS_AT_ONCE = 512  # what is made on the way to codes is many times as large as they are
 
 
 @dataclass(frozen=True)
@@ -51,23 +51,19 @@ class QuantizeOptions:
 
 @dataclass(frozen=True)
 class Stored:
-    """A matrix as the package holds it.
-
-    ``rows``: (R, bytes of a row) uint8. ``weights``: (R, C) float32, what they mean. ``facts``: for the report.
-    """
+    """A matrix as the package holds it: ``rows`` (R, bytes of a row) uint8, ``facts`` for the report."""
 
     rows: NDArray[np.uint8]
-    weights: NDArray[np.float32]
     facts: dict[str, Any]
 
 
 def store(
     weights: NDArray[np.float32], format: str, moments: Moments | None, options: QuantizeOptions, name: str
 ) -> Stored:
-    """Code a matrix.
+    """Code a matrix, some rows at a time: beside it only its codes are held, and what some rows need.
 
     Args:
-        weights: (R, C) float32.
+        weights: (R, C) float32, contiguous; afterwards what the rows mean.
         format: of the container.
         moments: of the inputs; None: rounded, whatever the options say.
         options: ``awq`` is plain rounding here: its factors are in the weights already.
@@ -78,38 +74,59 @@ def store(
     Raises:
         ModelSpecError: see ``quantize`` and ``gptq.Solver``; or the format has no 0 for weights that were dropped.
     """
-    rows = quantize(weights, format, span=options.span, name=name)
-    meant = dequantize(rows, format, weights.shape[1])
-    columns, sparse = weights.shape[1], format in PLANE_FORMATS and PLANE_FORMATS[format].sparse
-    kept = weights != 0 if sparse or options.drops(name) else None
-    if kept is not None and not has_zero(format):
+    columns, spans = weights.shape[1], format in PLANE_FORMATS
+    zeros = options.drops(name) or (spans and PLANE_FORMATS[format].sparse)
+    if not max(weights.max(), -weights.min()) <= F16_MAX:  # nor if one is no number
+        quantize(weights, format, span=options.span, name=name)  # says which, if one cannot be coded
+    if zeros and not has_zero(format):
         raise ModelSpecError(f"dropped weights need a format that holds 0. Got {format} in {name}. Use q4_sparse.")
-    facts: dict[str, Any] = {"format": format}
-    facts["bytes"] = stored_bytes(format, rows, columns) if format in PLANE_FORMATS else rows.nbytes
-    if moments is None:
-        return Stored(rows, meant, facts)
     solver = None
-    if options.using == "gptq" and format in GRIDS:
+    if moments is not None and options.using == "gptq" and format in GRIDS:
         solver = Solver(moments.second, order=options.order, damping=options.damping)
-    grid, sums = Grid(format, options.span), np.zeros(3)
+    rows = np.empty((len(weights), FORMATS[format].row_bytes(columns)), np.uint8)
+    sums = np.zeros(3)
     for begin in range(0, len(weights), _ROWS_AT_ONCE):
-        part = slice(begin, begin + _ROWS_AT_ONCE)
-        wide = weights[part].astype(np.float64)
-        errors = output_error(wide - meant[part], moments.second)
-        sums += output_error(wide, moments.second).sum(), errors.sum(), 0
-        if solver is not None:
-            mask = None if kept is None else kept[part]
-            coded = solver.code(wide, grid, mask)
-            theirs = output_error(wide - coded.weights, moments.second)
-            nearer = (theirs < errors)[:, None]  # rows do not depend on each other: each takes the better code
-            rows[part] = np.where(nearer, grid.pack(coded.codes, coded.scales, mask), rows[part])
-            meant[part] = np.where(nearer, coded.weights, meant[part])
-            errors = np.minimum(theirs, errors)
-        sums[2] += errors.sum()
-    _, rounding, error = sums / max(sums[0], np.finfo(np.float64).tiny)
-    facts["error"] = float(error)
+        part = weights[begin : begin + _ROWS_AT_ONCE]
+        coded, meant, errors = _code_rows(part, format, moments, solver, options, name, zeros)
+        rows[begin : begin + len(part)], part[:] = coded, meant
+        sums += errors
+    facts: dict[str, Any] = {"format": format}
+    facts["bytes"] = stored_bytes(format, rows, columns) if spans else rows.nbytes
+    if moments is not None:
+        _, rounding, error = sums / max(sums[0], np.finfo(np.float64).tiny)
+        facts["error"] = float(error)
     if solver is not None:
         damped = solver.damped
         facts |= {"rounding_error": float(rounding), "damping": damped.used, "rank": damped.rank}
         facts["inputs"] = damped.size
-    return Stored(rows, meant, facts)
+    return Stored(rows, facts)
+
+
+def _code_rows(
+    weights: NDArray[np.float32],
+    format: str,
+    moments: Moments | None,
+    solver: Solver | None,
+    options: QuantizeOptions,
+    name: str,
+    zeros: bool,
+) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float64]]:
+    """Rows, what they mean, and sums: the outputs' squared size, their error by rounding, and as coded.
+
+    Rows do not depend on each other: each takes the better code.
+    """
+    rows = quantize(weights, format, span=options.span, name=name)
+    meant = dequantize(rows, format, weights.shape[1])
+    if moments is None:
+        return rows, meant, np.zeros(3)
+    wide = weights.astype(np.float64)
+    rounding = errors = output_error(wide - meant, moments.second)
+    if solver is not None:
+        grid, mask = Grid(format, options.span), weights != 0 if zeros else None
+        coded = solver.code(wide, grid, mask)
+        theirs = output_error(wide - coded.weights, moments.second)
+        nearer = (theirs < rounding)[:, None]
+        rows = np.where(nearer, grid.pack(coded.codes, coded.scales, mask), rows)
+        meant = np.where(nearer, coded.weights, meant).astype(np.float32)
+        errors = np.minimum(theirs, rounding)
+    return rows, meant, np.array([output_error(wide, moments.second).sum(), rounding.sum(), errors.sum()])

@@ -170,8 +170,8 @@ class _Meter:
         whole = module.weight.detach().clone()
         nats, sizes = {}, {}
         for format in (one for one in FORMATS_TRIED if has_zero(one) or not options.drops(name)):
-            found = store(whole.numpy(), format, moments, options, name)
-            module.weight.copy_(torch.from_numpy(found.weights))
+            module.weight.copy_(whole)
+            found = store(module.weight.detach().numpy(), format, moments, options, name)
             stream = Stream(self.model, self.judged) if judged is None else judged
             nats[format], sizes[format] = self._diverge(stream.answers(rest, self.head)), found.rows.nbytes
         module.weight.copy_(whole)

@@ -9,7 +9,7 @@ ones lost; and inside a layer each linear layer on what the ones before it in th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,20 +18,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from smallwright.compress.quantize import dequantize
 from smallwright.compress.quantizing.awq import check_awq, scale_inputs
 from smallwright.compress.quantizing.bias import add_biases, keep_mean_output
-from smallwright.compress.quantizing.calibration import Moments, Stream
+from smallwright.compress.quantizing.calibration import Moments, Stream, gather_output
 from smallwright.compress.quantizing.matrix import QuantizeOptions, store
 from smallwright.model.block import Layer
 from smallwright.model.transformer import Transformer
 from smallwright.spec import ModelSpec
 from smallwright.spec.model import LayerSpec
+from smallwright.spec.tensors import list_tensors
 
 TIED_DAMPING = 0.3  # of a table that is looked up, too, where all directions of an error count alike
 
 TABLE = "embedding.tokens"
-
-_ROWS_AT_ONCE = 4096
 
 Texts = Sequence[NDArray[np.integer]]
 
@@ -40,15 +40,43 @@ Texts = Sequence[NDArray[np.integer]]
 class Quantized:
     """A model as it will be stored.
 
-    ``spec``: with the biases that were added. ``tensors``: all, float32; of a matrix what its rows mean. ``formats``:
-    of all tensors. ``rows``: (R, bytes of a row) uint8 by matrix. ``facts``: by matrix, see ``matrix.store``.
+    ``spec``: with the biases that were added. ``rows``: (R, bytes of a row) uint8 by matrix. ``whole``: the other
+    tensors, float32. ``formats``: of all tensors. ``facts``: by matrix, see ``matrix.store``.
     """
 
     spec: ModelSpec
-    tensors: dict[str, NDArray[np.float32]]
-    formats: dict[str, str]
     rows: dict[str, NDArray[np.uint8]]
+    whole: dict[str, NDArray[np.float32]]
+    formats: dict[str, str]
     facts: dict[str, dict[str, Any]]
+
+    @property
+    def tensors(self) -> Mapping[str, NDArray[np.float32]]:
+        """All of them, float32; a matrix is made of its rows when it is asked for."""
+        return _Meant(self)
+
+    def as_model(self) -> Transformer:
+        """The float32 model that multiplies what is stored, in evaluation mode."""
+        tensors = {name: torch.from_numpy(tensor) for name, tensor in self.tensors.items()}
+        return Transformer.from_tensors(self.spec, tensors).eval()
+
+
+class _Meant(Mapping[str, NDArray[np.float32]]):
+    def __init__(self, coded: Quantized) -> None:
+        self._coded = coded
+        self._columns = {tensor.name: tensor.shape[-1] for tensor in list_tensors(coded.spec)}
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        rows = self._coded.rows.get(name)
+        if rows is None:
+            return self._coded.whole[name]
+        return dequantize(rows, self._coded.formats[name], self._columns[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
 
 
 def list_groups(spec: LayerSpec) -> list[tuple[str, ...]]:
@@ -69,10 +97,12 @@ def table_options(options: QuantizeOptions) -> QuantizeOptions:
 
 @torch.no_grad()
 def quantize_model(model: Transformer, formats: Mapping[str, str], texts: Texts, options: QuantizeOptions) -> Quantized:
-    """Code every matrix.
+    """Code every matrix, and let go of its weights as soon as no text has to pass it any more.
+
+    Memory stays that of the float32 model, and of what one layer takes.
 
     Args:
-        model: float32, in evaluation mode, on a CPU. Afterwards its weights are what is stored.
+        model: float32, in evaluation mode, on a CPU. It is used up: its matrices are empty afterwards.
         formats: by tensor of ``model.spec``, as ``plan_formats`` makes them; those of added biases are f32.
         texts: calibration tokens; not read where ``options`` needs none.
     Raises:
@@ -93,36 +123,44 @@ class _Run:
         self.formats = {name: formats.get(name, "f32") for name in model.state_dict()}
         self.rows: dict[str, NDArray[np.uint8]] = {}
         self.facts: dict[str, dict[str, Any]] = {}
+        self.coded: set[int] = set()
 
     def finish(self) -> Quantized:
         self._code_tables()
         stream = Stream(self.model, self.texts) if self.options.calibrated else None
+        self._let_go(self.model.embedding)
         for index, layer in enumerate(self.model.layers):
             self._code_layer(stream, index, layer)
             if stream is not None:
                 stream.advance(layer)
+            self._let_go(layer)
         for name, head in self.model.heads.items():
             for part, module in head.named_children():
                 if isinstance(module, nn.Linear):
                     moments = stream.gather_head(name)[part] if stream is not None else None
                     self._code(f"heads.{name}.{part}", module, moments)
+            self._let_go(head)
+        state = {name: tensor.detach().numpy() for name, tensor in self.model.state_dict().items()}
         return Quantized(
             spec=self.model.spec,
-            tensors={name: tensor.detach().numpy() for name, tensor in self.model.state_dict().items()},
-            formats=self.formats,
             rows=self.rows,
+            whole={name: tensor for name, tensor in state.items() if name not in self.rows},
+            formats=self.formats,
             facts=self.facts,
         )
+
+    def _let_go(self, part: nn.Module) -> None:
+        """Its matrices are in rows, and nothing reads them after this."""
+        for module in part.modules():
+            if id(module) in self.coded:
+                module.weight = nn.Parameter(torch.empty(0), requires_grad=False)
 
     def _code_tables(self) -> None:
         """Tables of tokens and pairs. A tied one is coded for what the head makes of it."""
         tied = [name for name, head in self.model.spec.heads.items() if head.tied]
         moments = None
         if tied and self.options.using == "gptq":
-            stream = Stream(self.model, self.texts)
-            for layer in self.model.layers:
-                stream.advance(layer)
-            moments = stream.gather_head(tied[0])["output"]
+            moments = gather_output(self.model, self.texts)
         self._code(TABLE, self.model.embedding.tokens, moments, table_options(self.options))
         if self.model.embedding.bigrams is not None:
             self._code("embedding.bigrams", self.model.embedding.bigrams, None)
@@ -149,27 +187,12 @@ class _Run:
         moments: Moments | None,
         options: QuantizeOptions | None = None,
     ) -> None:
-        name, rows, size_bytes = f"{place}.weight", [], 0
-        biased = isinstance(module, nn.Linear) and module.bias is not None
-        for part in _parts(module.weight, moments):
-            found = store(
-                module.weight[part].detach().numpy(), self.formats[name], moments, options or self.options, name
-            )
-            if self.options.correct_bias and biased and moments is not None:
-                keep_mean_output(module, found.weights, moments)
-            module.weight[part].copy_(torch.from_numpy(found.weights))
-            rows.append(found.rows)
-            size_bytes += found.facts["bytes"]
-        self.rows[name] = rows[0] if len(rows) == 1 else np.concatenate(rows)
-        self.facts[name] = {**found.facts, "bytes": size_bytes}
-
-
-def _parts(weight: torch.Tensor, moments: Moments | None) -> list[slice]:
-    """The rows to code at a time: some, where only rounding is asked, so that no second table is held beside a table.
-
-    All where a value is odd, for the message says in which row.
-    """
-    finite = bool(torch.isfinite(weight.min()) & torch.isfinite(weight.max()))  # both are odd where one value is
-    if moments is not None or not finite:
-        return [slice(None)]
-    return [slice(begin, begin + _ROWS_AT_ONCE) for begin in range(0, len(weight), _ROWS_AT_ONCE)]
+        name = f"{place}.weight"
+        weights = module.weight.detach().numpy()
+        corrected = self.options.correct_bias and moments is not None and getattr(module, "bias", None) is not None
+        before = weights.copy() if corrected else None
+        found = store(weights, self.formats[name], moments, options or self.options, name)
+        if isinstance(module, nn.Linear) and before is not None and moments is not None:
+            keep_mean_output(module, before, moments)
+        self.rows[name], self.facts[name] = found.rows, found.facts
+        self.coded.add(id(module))
