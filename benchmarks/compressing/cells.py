@@ -6,19 +6,26 @@ Enters: a float32 model, calibration texts, a way. Leaves: a package. Not here: 
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
+import os
 import resource
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from tokenizers import Tokenizer
 
 from smallwright.compress.quantize import count_bytes, plan_formats
 from smallwright.compress.quantizing.matrix import QuantizeOptions
-from smallwright.compress.quantizing.mixed import Sensitivity, choose_formats, measure_sensitivity
+from smallwright.compress.quantizing.mixed import Sensitivity, choose_formats
 from smallwright.compress.quantizing.model import quantize_model
+from smallwright.compress.sparsifying.matrix import SparsifyOptions
+from smallwright.compress.sparsifying.model import list_sparsified, sparsify_model
 from smallwright.model import Transformer
 from smallwright.package.write import write_package
 from smallwright.pipeline.compress import summarise
@@ -30,7 +37,11 @@ Texts = Sequence[np.ndarray]
 
 @dataclass(frozen=True)
 class Way:
-    """A row of the table. ``span``: 0 gives every 32 inputs a scale of their own."""
+    """A row of the table.
+
+    ``span``: 0 gives every 32 inputs a scale of their own. ``drop``: magnitude, wanda or sparsegpt, before coding;
+    ``sparsity``: the share of the layers' weights that it drops.
+    """
 
     name: str
     format: str
@@ -38,16 +49,22 @@ class Way:
     span: int = SCALE_SPAN
     order: str = "natural"
     correct_bias: bool = False
+    drop: str | None = None
+    sparsity: float = 0.0
 
     @property
     def options(self) -> QuantizeOptions:
         """The same as the library wants it."""
-        return QuantizeOptions(self.using, self.span, self.order, correct_bias=self.correct_bias)
+        zeros = self.drop is not None
+        return QuantizeOptions(self.using, self.span, self.order, correct_bias=self.correct_bias, keep_zeros=zeros)
 
 
 @dataclass(frozen=True)
 class Written:
-    """A file and what making it took: processor seconds, and how much the process's peak memory grew meanwhile."""
+    """A file and what making it took.
+
+    ``cpu_seconds``: of dropping weights and of coding. ``peak_growth_bytes``: of the process's peak memory meanwhile.
+    """
 
     path: Path
     size_bytes: int
@@ -69,10 +86,38 @@ class Subject:
     texts: Texts
 
     def write(self, way: Way, path: Path, formats: Mapping[str, str] | None = None) -> Written:
-        """Store the model in this way; ``formats`` in place of the way's own."""
+        """Store the model in this way, unless an earlier call did; ``formats`` in place of the way's own."""
+        planned = dict(formats or plan_formats(self.model.spec, way.format))
+        kept = path.with_suffix(".json")
+        asked = {"way": asdict(way), "formats": planned, "subject": self.digest}
+        if path.is_file() and kept.is_file():
+            told = json.loads(kept.read_text(encoding="utf-8"))
+            if told["asked"] == asked:
+                return Written(path=path, **told["written"])
+        print(f"{way.name:24} is made", flush=True)
+        written = self._make(way, path, planned)
+        facts = {name: value for name, value in asdict(written).items() if name != "path"}
+        aside = kept.with_suffix(".partial")
+        aside.write_text(json.dumps({"asked": asked, "written": facts}), encoding="utf-8")
+        os.replace(aside, kept)
+        return written
+
+    @cached_property
+    def digest(self) -> str:
+        """Of weights and calibration texts: a file of others is made again."""
+        whole = hashlib.sha256(json.dumps([text.tolist() for text in self.texts]).encode())
+        for name, tensor in self.model.state_dict().items():
+            whole.update(name.encode() + tensor.numpy().tobytes())
+        return whole.hexdigest()
+
+    def _make(self, way: Way, path: Path, planned: Mapping[str, str]) -> Written:
+        path.with_suffix(".json").unlink(missing_ok=True)  # facts of an older file never stand beside a newer one
         model = copy.deepcopy(self.model)
-        planned = dict(formats or plan_formats(model.spec, way.format))
         began, peak = _cpu_seconds(), _peak_bytes()
+        if way.drop is not None:
+            shares = {tensor.name: way.sparsity for tensor in list_sparsified(model.spec)}
+            with torch.no_grad():
+                sparsify_model(model, shares, self.texts, SparsifyOptions(way.drop))
         found = quantize_model(model, planned, self.texts, way.options)
         spent, grown = _cpu_seconds() - began, _peak_bytes() - peak
         info = write_package(
@@ -98,7 +143,9 @@ class Subject:
             singular=told.get("singular", 0),
         )
 
-    def mix(self, way: Way, most_bytes: int, plain: Written, plain_format: str) -> tuple[dict[str, str], list[Any]]:
+    def mix(
+        self, measured: Sequence[Sensitivity], most_bytes: int, plain: Written, plain_format: str
+    ) -> tuple[dict[str, str], list[Any]]:
         """Formats for a file of at most ``most_bytes``, by measured sensitivity.
 
         Args:
@@ -106,11 +153,24 @@ class Subject:
         """
         spec = self.model.spec
         beside = plain.size_bytes - count_bytes(spec, plan_formats(spec, plain_format))
-        measured: list[Sensitivity] = measure_sensitivity(self.model, self.texts, way.options)
         room = most_bytes - beside - ALIGNMENT * len(self.model.state_dict())
         formats = choose_formats(spec, measured, room)
         table = [[one.name, dict(one.nats), formats[one.name]] for one in measured]
         return formats, table
+
+
+def file_name(name: str) -> str:
+    """Of a way's file."""
+    return f"{name.replace(',', '').replace('%', '').replace(' ', '-')}.gguf"
+
+
+def list_sparse() -> tuple[Way, ...]:
+    """30, 50 and 70 % of the layers' weights dropped by each method, and the others coded by GPTQ, without healing."""
+    return tuple(
+        Way(f"q4_sparse {drop} {sparsity:.0%}", "q4_sparse", using="gptq", drop=drop, sparsity=sparsity)
+        for sparsity in (0.3, 0.5, 0.7)
+        for drop in ("magnitude", "wanda", "sparsegpt")
+    )
 
 
 def _cpu_seconds() -> float:

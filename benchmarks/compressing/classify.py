@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from claims import ROOT, Claims
-from compressing.cells import Subject, Way
+from compressing.cells import Subject, Way, file_name, list_sparse
 from smallwright.data import Row
 from smallwright.evaluate.comparison import compare
 from smallwright.model import load_model
@@ -34,7 +34,10 @@ WAYS = (
     Way("q4_0 gptq, biases", "q4_0", using="gptq", correct_bias=True),
     Way("q4_0 round, biases", "q4_0", correct_bias=True),
     Way("q3_span round", "q3_span"),
+    Way("q3_span gptq", "q3_span", using="gptq"),
     Way("q2_span round", "q2_span"),
+    Way("q2_span gptq", "q2_span", using="gptq"),
+    *list_sparse(),
 )
 BEST = "q4_0 gptq, biases"  # named before any test row was read
 
@@ -67,7 +70,7 @@ def check_classifier(
     whole = right_answers(test, predict_logits(model, tokens), labels)
     found = {"float32, PyTorch": {"accuracy": float(whole.mean())}}
     for way in WAYS:
-        written = subject.write(way, folder / "files" / f"{way.name.replace(',', '').replace(' ', '-')}.gguf")
+        written = subject.write(way, folder / "files" / file_name(way.name))
         with load(written.path, threads=1) as package:
             right = right_answers(test, package.classify_logits([row.text for row in test]), labels)
         apart = asdict(compare(right, whole, name="float32"))

@@ -21,15 +21,17 @@ import numpy as np
 
 from claims import Claims
 from compressing.caches import judge_caches
-from compressing.cells import Subject, Way, Written
+from compressing.cells import Subject, Way, Written, file_name, list_sparse
 from compressing.llama import LlamaTools
 from distilling.language import BATCH, CONTEXT, LEARN, TEACHER_TOKENS, write_texts
 from peers.install import install_llama_tools
 from peers.layout import find_layout
+from smallwright.compress.quantizing.mixed import choose_formats, measure_sensitivity
 from smallwright.data.shards import Shard, write_shard
 from smallwright.evaluate.cost import score_text
 from smallwright.model import Transformer, load_model, preset, save_model, seeded
 from smallwright.pipeline.heads import make_heads
+from smallwright.spec.tensors import list_tensors
 from smallwright.tokenizer.describe import describe
 from smallwright.tokenizer.load import load_tokenizer
 from smallwright.tokenizer.settings import TokenizerSettings
@@ -48,10 +50,15 @@ WAYS = (
     Way("q4_0 gptq", "q4_0", using="gptq"),
     Way("q4_0 gptq, biases", "q4_0", using="gptq", correct_bias=True),
     Way("q3_span round", "q3_span"),
+    Way("q3_span gptq", "q3_span", using="gptq"),
     Way("q2_span round", "q2_span"),
+    Way("q2_span gptq", "q2_span", using="gptq"),
+    *list_sparse(),
 )
-FOREIGN = ("q3_span", "q2_span")  # llama.cpp lists such files and cannot run them
+FOREIGN = ("q3_span", "q2_span", "q4_sparse")  # llama.cpp lists such files and cannot run them
 MIXED = Way("mixed gptq", "mixed", using="gptq")
+FEW = Way("mixed gptq, 3.5 bits", "mixed", using="gptq")
+FEW_BITS = 3.5  # a weight, on average of all matrices
 KIND = "q4_k_m"
 
 
@@ -91,19 +98,24 @@ def check_language(
     test = "\n".join(json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8"))
     head = next(iter(model.spec.heads))
     subject = Subject(model, tokenizer, {"kind": "generate", "head": head}, calibration)
-    written = {way.name: subject.write(way, folder / "files" / f"{_file(way.name)}.gguf") for way in WAYS}
+    written = {way.name: subject.write(way, folder / "files" / file_name(way.name)) for way in WAYS}
     layout = find_layout()
     install_llama_tools(layout)
     tools = LlamaTools(layout)
     given_text = folder / "calibration.txt"
     given_text.write_text("".join(tokenizer.decode(block.tolist()) for block in calibration), encoding="utf-8")
     theirs = _quantize_by_llama(tools, written["f32"].path, given_text)
-    formats, measured = subject.mix(MIXED, theirs.stat().st_size, written["q8_0 round"], "q8_0")
+    sensitivities = measure_sensitivity(model, calibration, MIXED.options)
+    formats, measured = subject.mix(sensitivities, theirs.stat().st_size, written["q8_0 round"], "q8_0")
     written[MIXED.name] = subject.write(MIXED, folder / "files" / "mixed.gguf", formats)
+    matrices = sum(math.prod(tensor.shape) for tensor in list_tensors(model.spec) if tensor.matrix)
+    others = sum(4 * math.prod(tensor.shape) for tensor in list_tensors(model.spec) if not tensor.matrix)
+    few = choose_formats(model.spec, sensitivities, int(matrices * FEW_BITS / 8) + others)
+    written[FEW.name] = subject.write(FEW, folder / "files" / file_name(FEW.name), few)
     files = {name: one.path for name, one in written.items()} | {KIND: theirs}
     (folder / "test.txt").write_text(test, encoding="utf-8")
     judged = judge(files, test, test_tokens)
-    foreign = {way.name for way in WAYS if way.format in FOREIGN}
+    foreign = {way.name for way in WAYS if way.format in FOREIGN} | {FEW.name}
     read = {name: path for name, path in files.items() if name not in foreign}
     said = {name: tools.perplexity(path, folder / "test.txt", context=CONTEXT) for name, path in read.items()}
     report(claims, model, written, judged, said, theirs)
@@ -193,10 +205,6 @@ def _quantize_by_llama(tools: LlamaTools, source: Path, text: Path) -> Path:
     out = source.with_name(f"{KIND}.gguf")
     tools.quantize(source, out, KIND, importance)
     return out
-
-
-def _file(name: str) -> str:
-    return name.replace(",", "").replace(" ", "-")
 
 
 def _read_shard(folder: Path, decoder: Path, split: str) -> Shard:
