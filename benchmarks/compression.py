@@ -28,7 +28,8 @@ from compressing.combinations import check_combinations
 from compressing.language import check_language
 
 PARTS = ("language", "classifier", "aware", "combinations")
-STEPS, BLOCKS, ROWS, TEST_TOKENS, CODED_STEPS = 600, 64, 1024, 30_000, 240
+STEPS, BLOCKS, ROWS, TEST_TOKENS, CODED_STEPS, HEAL_STEPS = 600, 64, 1024, 30_000, 240, 150
+LANGUAGE_CODED_STEPS, LANGUAGE_HEAL_STEPS = 120, 80  # of 2,048 tokens
 
 
 def main() -> None:
@@ -39,7 +40,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, help="of training and coding; all that there are, if not given")
     parser.add_argument("--decoder", type=Path, help="a checkpoint with its tokenizer in place of training one")
     parser.add_argument("--teacher", type=Path, help="a fine-tuned checkpoint of CLINC150's labels, likewise")
-    parser.add_argument("--coded-steps", type=int, default=CODED_STEPS, help="of training through codes")
+    parser.add_argument("--coded-steps", type=int, help="of training through codes")
+    parser.add_argument("--heal-steps", type=int, help="of what is kept after weights were dropped")
     parser.add_argument("--draw", type=Path, metavar="SVG", help="receives the picture of combinations")
     parser.add_argument("--quick", action="store_true", help="a smoke test: few steps, few texts, nothing meant")
     asked = parser.parse_args()
@@ -51,15 +53,22 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         folder = (asked.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))).resolve()
         if "language" in parts:
-            sizes = {"steps": 5, "texts": 4, "test_tokens": 1000} if asked.quick else {}
-            sizes = {"steps": STEPS, "texts": BLOCKS, "test_tokens": TEST_TOKENS} | sizes
+            sizes = {"steps": STEPS, "texts": BLOCKS, "test_tokens": TEST_TOKENS}
+            sizes |= {"train_steps": asked.coded_steps or LANGUAGE_CODED_STEPS}
+            sizes |= {"heal_steps": asked.heal_steps or LANGUAGE_HEAL_STEPS}
+            sizes |= (
+                {"steps": 5, "texts": 4, "test_tokens": 1000, "train_steps": 2, "heal_steps": 2} if asked.quick else {}
+            )
             check_language(claims, folder / "language", decoder=asked.decoder, threads=asked.threads, **sizes)
         if "classifier" in parts:
-            sizes = {"texts": 16, "rows": 50} if asked.quick else {"texts": ROWS}
+            sizes = {"texts": ROWS, "heal_steps": asked.heal_steps or HEAL_STEPS}
+            sizes |= {"texts": 16, "rows": 50, "heal_steps": 2} if asked.quick else {}
             check_classifier(claims, folder / "classifier", teacher=asked.teacher, threads=asked.threads, **sizes)
         if "aware" in parts:
             sizes = (
-                {"texts": 16, "rows": 50, "steps": 3} if asked.quick else {"texts": ROWS, "steps": asked.coded_steps}
+                {"texts": 16, "rows": 50, "steps": 3}
+                if asked.quick
+                else {"texts": ROWS, "steps": asked.coded_steps or CODED_STEPS}
             )
             sizes = {"rows": None} | sizes
             check_aware(claims, folder / "aware", teacher=asked.teacher, threads=asked.threads, **sizes)

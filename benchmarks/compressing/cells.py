@@ -20,10 +20,12 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from compressing.learning import Lessons
 from smallwright.compress.quantize import count_bytes, plan_formats
 from smallwright.compress.quantizing.matrix import QuantizeOptions
 from smallwright.compress.quantizing.mixed import Sensitivity, choose_formats
 from smallwright.compress.quantizing.model import quantize_model
+from smallwright.compress.settings import QuantizeSettings
 from smallwright.compress.sparsifying.matrix import SparsifyOptions
 from smallwright.compress.sparsifying.model import list_sparsified, sparsify_model
 from smallwright.model import Transformer
@@ -34,13 +36,16 @@ from smallwright.spec.package import ALIGNMENT
 
 Texts = Sequence[np.ndarray]
 
+LEARNING_RATE = 2e-4  # of training through codes and of healing; not tuned
+
 
 @dataclass(frozen=True)
 class Way:
     """A row of the table.
 
     ``span``: 0 gives every 32 inputs a scale of their own. ``drop``: magnitude, wanda or sparsegpt, before coding;
-    ``sparsity``: the share of the layers' weights that it drops.
+    ``sparsity``: the share of the layers' weights that it drops; ``heal_steps``: of training what is kept then.
+    ``trained``: through codes; ``all`` weights, or ``biases_and_norms`` alone; ``train_steps``: how long.
     """
 
     name: str
@@ -51,6 +56,15 @@ class Way:
     correct_bias: bool = False
     drop: str | None = None
     sparsity: float = 0.0
+    heal_steps: int = 0
+    trained: str = "all"
+    train_steps: int = 0
+
+    @property
+    def settings(self) -> QuantizeSettings:
+        """Of training through codes, as a recipe would have them."""
+        train = {"steps": self.train_steps, "learning_rate": LEARNING_RATE, "parameters": self.trained}
+        return QuantizeSettings(format=self.format, using=self.using, train=train)
 
     @property
     def options(self) -> QuantizeOptions:
@@ -63,7 +77,8 @@ class Way:
 class Written:
     """A file and what making it took.
 
-    ``cpu_seconds``: of dropping weights and of coding. ``peak_growth_bytes``: of the process's peak memory meanwhile.
+    ``cpu_seconds``: of dropping weights, of coding and of training. ``peak_growth_bytes``: of the process's peak memory
+    meanwhile. ``training``: validation scores before and after, where it was trained.
     """
 
     path: Path
@@ -74,16 +89,18 @@ class Written:
     error: float | None
     rounding_error: float | None
     singular: int
+    training: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is stored: a float32 model with its tokenizer and task."""
+    """What is stored: a float32 model with its tokenizer and task; and what it learns with, where a way trains it."""
 
     model: Transformer
     tokenizer: Tokenizer
     task: Mapping[str, Any]
     texts: Texts
+    lessons: Lessons | None = None
 
     def write(self, way: Way, path: Path, formats: Mapping[str, str] | None = None) -> Written:
         """Store the model in this way, unless an earlier call did; ``formats`` in place of the way's own."""
@@ -112,13 +129,15 @@ class Subject:
 
     def _make(self, way: Way, path: Path, planned: Mapping[str, str]) -> Written:
         path.with_suffix(".json").unlink(missing_ok=True)  # facts of an older file never stand beside a newer one
-        model = copy.deepcopy(self.model)
+        training, scratch = None, path.with_suffix("")
+        model = copy.deepcopy(self.model).requires_grad_()  # an earlier way may have learned from it
         began, peak = _cpu_seconds(), _peak_bytes()
         if way.drop is not None:
-            shares = {tensor.name: way.sparsity for tensor in list_sparsified(model.spec)}
-            with torch.no_grad():
-                sparsify_model(model, shares, self.texts, SparsifyOptions(way.drop))
+            training = self._drop(way, model, scratch)
         found = quantize_model(model, planned, self.texts, way.options)
+        if way.train_steps and self.lessons is not None:
+            scratch.mkdir(exist_ok=True)
+            found, training = self.lessons.train_codes(way.settings, self.model, found, scratch)
         spent, grown = _cpu_seconds() - began, _peak_bytes() - peak
         info = write_package(
             path,
@@ -141,7 +160,18 @@ class Subject:
             error=told["error"],
             rounding_error=told.get("rounding_error"),
             singular=told.get("singular", 0),
+            training=training,
         )
+
+    def _drop(self, way: Way, model: Transformer, scratch: Path) -> dict[str, Any] | None:
+        shares = {tensor.name: way.sparsity for tensor in list_sparsified(model.spec)}
+        with torch.no_grad():
+            sparsify_model(model, shares, self.texts, SparsifyOptions(str(way.drop)))
+        if not way.heal_steps or self.lessons is None:
+            return None
+        scratch.mkdir(exist_ok=True)
+        wish = {"steps": way.heal_steps, "learning_rate": LEARNING_RATE}
+        return self.lessons.heal(wish, self.model, model, tuple(shares), scratch)
 
     def mix(
         self, measured: Sequence[Sensitivity], most_bytes: int, plain: Written, plain_format: str
@@ -164,13 +194,15 @@ def file_name(name: str) -> str:
     return f"{name.replace(',', '').replace('%', '').replace(' ', '-')}.gguf"
 
 
-def list_sparse() -> tuple[Way, ...]:
-    """30, 50 and 70 % of the layers' weights dropped by each method, and the others coded by GPTQ, without healing."""
-    return tuple(
-        Way(f"q4_sparse {drop} {sparsity:.0%}", "q4_sparse", using="gptq", drop=drop, sparsity=sparsity)
-        for sparsity in (0.3, 0.5, 0.7)
-        for drop in ("magnitude", "wanda", "sparsegpt")
-    )
+def list_sparse(heal_steps: int) -> list[Way]:
+    """30, 50 and 70 % of the layers' weights dropped by each method, and the others coded by GPTQ; after SparseGPT also
+    with healing."""
+    ways = []
+    for sparsity in (0.3, 0.5, 0.7):
+        for drop, steps in (("magnitude", 0), ("wanda", 0), ("sparsegpt", 0), ("sparsegpt", heal_steps)):
+            name = f"q4_sparse {drop} {sparsity:.0%}{', healed' if steps else ''}"
+            ways.append(Way(name, "q4_sparse", "gptq", drop=drop, sparsity=sparsity, heal_steps=steps))
+    return ways
 
 
 def _cpu_seconds() -> float:

@@ -14,6 +14,7 @@ import numpy as np
 
 from claims import ROOT, Claims
 from compressing.cells import Subject, Way, file_name, list_sparse
+from compressing.learning import classifier_lessons
 from smallwright.data import Row
 from smallwright.evaluate.comparison import compare
 from smallwright.model import load_model
@@ -37,13 +38,19 @@ WAYS = (
     Way("q3_span gptq", "q3_span", using="gptq"),
     Way("q2_span round", "q2_span"),
     Way("q2_span gptq", "q2_span", using="gptq"),
-    *list_sparse(),
 )
 BEST = "q4_0 gptq, biases"  # named before any test row was read
 
 
 def check_classifier(
-    claims: Claims, folder: Path, *, teacher: Path | None, texts: int, threads: int | None, rows: int | None = None
+    claims: Claims,
+    folder: Path,
+    *,
+    teacher: Path | None,
+    texts: int,
+    heal_steps: int,
+    threads: int | None,
+    rows: int | None = None,
 ) -> None:
     """Store the fine-tuned encoder in every way and classify the test rows.
 
@@ -51,6 +58,7 @@ def check_classifier(
         folder: receives the recipe's stages and the files.
         teacher: a fine-tuned checkpoint with its tokenizer; None: the recipe's teacher is fine-tuned.
         texts: training rows for calibration.
+        heal_steps: of training what is kept, in the ways that do.
         threads: of training; None: all.
         rows: test rows, the first ones; None: all.
     """
@@ -63,13 +71,17 @@ def check_classifier(
     learned = read_split(data, "train")
     chosen = np.sort(np.random.default_rng(0).choice(len(learned), min(texts, len(learned)), replace=False))
     calibration = encode_texts(tokenizer, [learned[row].text for row in chosen], max_tokens=model.spec.context)
-    subject = Subject(model, tokenizer, {"kind": "classify", "head": next(iter(model.spec.heads))}, calibration)
+    task, lessons = (
+        {"kind": "classify", "head": next(iter(model.spec.heads))},
+        classifier_lessons(recipe, shop, data, tokenizer),
+    )
+    subject = Subject(model, tokenizer, task, calibration, lessons)
     test, labels = read_split(data, "test")[:rows], model.spec.labels
     assert sorted(labels) == sorted(read_labels(data))  # a given checkpoint answers with the recipe's labels
     tokens = encode_texts(tokenizer, [row.text for row in test], max_tokens=model.spec.context)
     whole = right_answers(test, predict_logits(model, tokens), labels)
     found = {"float32, PyTorch": {"accuracy": float(whole.mean())}}
-    for way in WAYS:
+    for way in (*WAYS, *list_sparse(heal_steps)):
         written = subject.write(way, folder / "files" / file_name(way.name))
         with load(written.path, threads=1) as package:
             right = right_answers(test, package.classify_logits([row.text for row in test]), labels)

@@ -22,6 +22,7 @@ import numpy as np
 from claims import Claims
 from compressing.caches import judge_caches
 from compressing.cells import Subject, Way, Written, file_name, list_sparse
+from compressing.learning import language_lessons
 from compressing.llama import LlamaTools
 from distilling.language import BATCH, CONTEXT, LEARN, TEACHER_TOKENS, write_texts
 from peers.install import install_llama_tools
@@ -53,13 +54,23 @@ WAYS = (
     Way("q3_span gptq", "q3_span", using="gptq"),
     Way("q2_span round", "q2_span"),
     Way("q2_span gptq", "q2_span", using="gptq"),
-    *list_sparse(),
 )
 FOREIGN = ("q3_span", "q2_span", "q4_sparse")  # llama.cpp lists such files and cannot run them
 MIXED = Way("mixed gptq", "mixed", using="gptq")
 FEW = Way("mixed gptq, 3.5 bits", "mixed", using="gptq")
 FEW_BITS = 3.5  # a weight, on average of all matrices
 KIND = "q4_k_m"
+
+
+def list_ways(train_steps: int, heal_steps: int) -> list[Way]:
+    """All but the mixed ones."""
+    return [
+        *WAYS,
+        Way("q3_span trained", "q3_span", train_steps=train_steps),
+        Way("q2_span trained", "q2_span", train_steps=train_steps),
+        Way("q2_span, norms trained", "q2_span", trained="biases_and_norms", train_steps=train_steps),
+        *list_sparse(heal_steps),
+    ]
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,16 @@ class Judged:
 
 
 def check_language(
-    claims: Claims, folder: Path, *, decoder: Path | None, steps: int, texts: int, test_tokens: int, threads: int | None
+    claims: Claims,
+    folder: Path,
+    *,
+    decoder: Path | None,
+    steps: int,
+    texts: int,
+    train_steps: int,
+    heal_steps: int,
+    test_tokens: int,
+    threads: int | None,
 ) -> None:
     """Store a decoder in every way and judge the files.
 
@@ -85,6 +105,7 @@ def check_language(
         decoder: a folder with a checkpoint and its tokenizer; None: one is trained.
         steps: of that training, BATCH blocks of CONTEXT tokens each.
         texts: blocks of the training text for calibration.
+        train_steps, heal_steps: of training through codes, and of what is kept of a sparse model, where a way trains.
         test_tokens: scored, from the beginning of the test text.
         threads: of training; None: as torch has them.
     """
@@ -97,8 +118,10 @@ def check_language(
     calibration = [blocks[row, :-1].astype(np.int64) for row in chosen]
     test = "\n".join(json.loads(line)["text"] for line in (folder / "test.jsonl").open(encoding="utf-8"))
     head = next(iter(model.spec.heads))
-    subject = Subject(model, tokenizer, {"kind": "generate", "head": head}, calibration)
-    written = {way.name: subject.write(way, folder / "files" / file_name(way.name)) for way in WAYS}
+    lessons = language_lessons(LEARN, folder, threads, lambda: _open_task(folder, given))
+    subject = Subject(model, tokenizer, {"kind": "generate", "head": head}, calibration, lessons)
+    ways = list_ways(train_steps, heal_steps)
+    written = {way.name: subject.write(way, folder / "files" / file_name(way.name)) for way in ways}
     layout = find_layout()
     install_llama_tools(layout)
     tools = LlamaTools(layout)
@@ -115,7 +138,7 @@ def check_language(
     files = {name: one.path for name, one in written.items()} | {KIND: theirs}
     (folder / "test.txt").write_text(test, encoding="utf-8")
     judged = judge(files, test, test_tokens)
-    foreign = {way.name for way in WAYS if way.format in FOREIGN} | {FEW.name}
+    foreign = {way.name for way in ways if way.format in FOREIGN} | {FEW.name}
     read = {name: path for name, path in files.items() if name not in foreign}
     said = {name: tools.perplexity(path, folder / "test.txt", context=CONTEXT) for name, path in read.items()}
     report(claims, model, written, judged, said, theirs)
@@ -205,6 +228,11 @@ def _quantize_by_llama(tools: LlamaTools, source: Path, text: Path) -> Path:
     out = source.with_name(f"{KIND}.gguf")
     tools.quantize(source, out, KIND, importance)
     return out
+
+
+def _open_task(folder: Path, decoder: Path) -> LanguageModelTask:
+    shards = [_read_shard(folder, decoder, split) for split in ("train", "validation")]
+    return LanguageModelTask(*shards, context=CONTEXT, batch_size=BATCH, seed=0)
 
 
 def _read_shard(folder: Path, decoder: Path, split: str) -> Shard:

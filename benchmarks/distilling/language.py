@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import statistics
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -258,7 +259,10 @@ def split_source(source: str) -> dict[str, list[str]]:
 
 def read_documents(source: str) -> Iterator[str]:
     """The texts of a source, each PEP one, in an order by hash so that the held-out ones are of all years."""
-    folder = Path(os.environ["SMALLWRIGHT_DATA"]) / source
+    data = os.environ.get("SMALLWRIGHT_DATA")
+    if not data:
+        sys.exit("SMALLWRIGHT_DATA must name the folder of the public data. Got nothing. Export it.")
+    folder = Path(data) / source
     if source == "python_peps":
         with gzip.open(folder / "peps.jsonl.gz", "rt", encoding="utf-8") as lines:
             texts = [json.loads(line)["text"] for line in lines]

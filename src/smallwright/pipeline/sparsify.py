@@ -69,7 +69,7 @@ def sparsify_stage(
             dense = load_model(student.folder / STUDENT_FOLDER) if settings.heal.source == "dense" else None
             masks = _make_masks(settings, facts["shares"], tensors)
             task = open_task(model, dense is None)
-            facts["heal"] = _heal(recipe, shop, settings.heal, model, dense, task, masks, folder / "training")
+            facts["heal"] = heal_sparse(recipe, shop, settings.heal, model, dense, task, masks, folder / "training")
         save_model(model, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         return {**facts, **_count(model, facts["matrices"])}
 
@@ -118,7 +118,7 @@ def _make_masks(settings: SparsifySettings, shares: Mapping[str, float], tensors
     return RisingMasks(shares, rise_steps, {name: found.numpy() for name, found in tensors.items()} or None)
 
 
-def _heal(
+def heal_sparse(
     recipe: Recipe,
     shop: Workshop,
     heal: HealSettings,
