@@ -15,10 +15,11 @@ from tests.unit.test_package import decoder, encoder
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from smallwright.compress.quantizing.gptq import Solver
+from smallwright.compress.settings import QuantizeSettings
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.pipeline import build, make_plan
-from smallwright.pipeline.compress import check_compression, coding_threads, draw_rows
+from smallwright.pipeline.compress import check_compression, coding_threads, describe_compression, draw_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
 from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.recipe import Recipe
@@ -50,6 +51,7 @@ def test_a_classifier_by_gptq_with_biases(tmp_path: Path) -> None:
     facts = read_card(home, "compress")["facts"]
     assert (facts["texts"], facts["formats"]) == (12, {"q4_0": 15, "q8_0": 1})
     assert facts["error"] < facts["rounding_error"] and facts["solved"] == 15
+    assert facts["nats"] > 0 and facts["rounding_nats"] > 0
     (step,) = (step for step in made.report.compression if step.name == "quantize")
     assert "q4_0 by gptq (15 q4_0, 1 q8_0) on 12 training texts" in step.detail
     assert f"{facts['singular']} of 15 singular" in step.detail and "biases corrected" in step.detail
@@ -272,3 +274,12 @@ def test_training_that_cannot_be_is_refused(tmp_path: Path) -> None:
     recipe = make_generator(tmp_path, {"format": "q4_0", "train": {**train, "parameters": "biases"}})
     with pytest.raises(RecipeError, match=r"compress\.train\.parameters: biases trains biases\. Got a model without"):
         make_plan(recipe)
+
+
+def test_a_method_that_does_harm_is_told() -> None:
+    settings = QuantizeSettings(format="q2_span", using="gptq")
+    facts = {"formats": {"q2_span": 3}, "texts": 9, "rounding_nats": 0.125}
+    said = describe_compression(settings, {**facts, "nats": 0.0625})
+    assert said.endswith("answers to them 0.062 nats from float32's, 0.12 by rounding in the same formats")
+    said = describe_compression(settings, {**facts, "nats": 0.5})
+    assert said.endswith("gptq does harm here, use using: round, a finer format or train")

@@ -18,6 +18,7 @@ from tests.unit.test_package import CLASSIFY, GENERATE, decoder, encoder, make
 from smallwright import run
 from smallwright.compress.quantize import count_bytes, dequantize, plan_formats, quantize
 from smallwright.compress.quantizing import matrix
+from smallwright.compress.quantizing.answers import Judge
 from smallwright.compress.quantizing.awq import check_awq, list_folds, scale_inputs
 from smallwright.compress.quantizing.bias import add_biases, keep_mean_output, with_biases
 from smallwright.compress.quantizing.calibration import Stream
@@ -314,6 +315,25 @@ def test_sensitivity_is_the_divergence_of_the_answers(describe: Callable[[], Mod
                 sums, count = sums + float(F.kl_div(ours, theirs, reduction="sum", log_target=True)), count + len(ours)
         assert one.nats["q5_0"] == pytest.approx(sums / count, rel=2e-2, abs=1e-6)
         assert one.nats["q8_0"] < one.nats["q5_0"] < one.nats["q4_0"]
+
+
+@pytest.mark.parametrize("describe", [decoder, encoder])
+def test_the_judge_says_how_far_answers_are(describe: Callable[[], ModelSpec]) -> None:
+    model, found = make_model(describe()), {}
+    texts = make_texts(model.spec)
+    judge = Judge(model, texts)
+    for format in ("f32", "q8_0", "q2_span"):
+        formats = plan_formats(model.spec, format)
+        coded = quantize_model(make_model(describe()), formats, [], QuantizeOptions(span=SCALE_SPAN)).as_model()
+        nats = []
+        for text in texts:
+            tokens = torch.from_numpy(text)[None]
+            with torch.inference_mode():
+                ours, theirs = (F.log_softmax(net(tokens).double().flatten(0, -2), -1) for net in (coded, model))
+            nats.append(F.kl_div(ours, theirs, reduction="none", log_target=True).sum(-1))
+        found[format] = judge.divergence(coded)
+        assert found[format] == pytest.approx(float(torch.cat(nats).mean()), rel=1e-2, abs=1e-6)
+    assert abs(found["f32"]) < 1e-7 < found["q8_0"] < found["q2_span"]
 
 
 def test_formats_that_the_recipe_names_are_fixed() -> None:

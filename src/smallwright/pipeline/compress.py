@@ -10,7 +10,7 @@ import contextlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +128,7 @@ def compress_stage(
         return None
 
     def code(folder: Path) -> None:
+        from smallwright.compress.quantizing.answers import Judge
         from smallwright.compress.quantizing.model import quantize_model
         from smallwright.model import load_model
 
@@ -140,7 +141,13 @@ def compress_stage(
                 formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
             else:
                 formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+            judge = Judge(student, texts) if settings.using != "round" else None
             found = quantize_model(student, formats, texts, options)
+            if judge is not None:  # one model at a time: the student is read again
+                facts["nats"] = judge.divergence(found.as_model())
+                plain = replace(options, using="round", correct_bias=False)
+                rounded = quantize_model(load_model(model.folder / folder_name), formats, (), plain)
+                facts["rounding_nats"] = judge.divergence(rounded.as_model())
         _save(found, folder, facts | summarise(found))
 
     def run(folder: Path) -> Mapping[str, Any]:
@@ -267,9 +274,18 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
         )
     if settings.correct_bias:
         parts.append("biases corrected")
+    if "nats" in facts:
+        parts.append(_describe_answers(settings, facts["nats"], facts["rounding_nats"]))
     if settings.train is not None:
         parts.append(describe_training(settings.train, facts["train"]))
     return "; ".join(parts)
+
+
+def _describe_answers(settings: QuantizeSettings, ours: float, rounding: float) -> str:
+    said = f"answers to them {ours:.2g} nats from float32's, {rounding:.2g} by rounding in the same formats"
+    if ours <= rounding:
+        return said
+    return f"{said}: {settings.using} does harm here, use using: round, a finer format or train"
 
 
 def _coarsest_nats(one: Mapping[str, Any]) -> float:

@@ -9,16 +9,16 @@ The finer formats then go where they save the most divergence for their bytes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from smallwright.compress.quantize import count_bytes, plan_formats
+from smallwright.compress.quantizing.answers import Judge
 from smallwright.compress.quantizing.calibration import Moments, Stream
 from smallwright.compress.quantizing.matrix import QuantizeOptions, store
 from smallwright.compress.quantizing.model import TABLE, list_groups, table_options
@@ -30,8 +30,6 @@ from smallwright.spec.formats import has_zero
 from smallwright.spec.tensors import list_tensors
 
 FORMATS_TRIED = ("q2_span", "q3_span", "q4_0", "q5_0", "q8_0")  # by size
-MOST_TOKENS = 2048  # of the calibration texts, by which answers are compared
-MOST_LOGITS = 1 << 25  # of float32's answers that are kept for that
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,7 @@ def measure_sensitivity(
 
     Args:
         model: float32, in evaluation mode, on a CPU; as it was, afterwards. Its only head answers.
-        texts: calibration tokens; the answers to the first MOST_TOKENS of them are compared (fewer where all logits
-            would be more than MOST_LOGITS).
+        texts: calibration tokens; the answers to the first of them are compared (``choose_judged``).
         options: how matrices are coded; AWQ's factors are not searched here: its matrices are rounded.
         fixed: matrices that are not asked.
     """
@@ -118,16 +115,14 @@ class _Meter:
     ) -> None:
         self.model, self.options, self.fixed = model, options, fixed
         self.head = next(iter(model.spec.heads))
-        self.texts, self.judged = texts, choose_judged(model.spec, texts)
-        stream = Stream(model, self.judged)
-        self.reference = [F.log_softmax(logits, dim=-1) for logits in stream.answers(list(model.layers), self.head)]
+        self.texts, self.judge = texts, Judge(model, texts)
         self.found: list[Sensitivity] = []
 
     @torch.inference_mode()
     def measure(self) -> list[Sensitivity]:
         layers: list[Layer] = list(self.model.layers)
         stream = Stream(self.model, self.texts) if self.options.using == "gptq" else None
-        judged = Stream(self.model, self.judged)
+        judged = Stream(self.model, self.judge.texts)
         for index, layer in enumerate(layers):
             for group in list_groups(self.model.spec.layers[index]):
                 moments = stream.gather(layer, group[:1])[group[0]] if stream is not None else None
@@ -172,39 +167,10 @@ class _Meter:
         for format in (one for one in FORMATS_TRIED if has_zero(one) or not options.drops(name)):
             module.weight.copy_(whole)
             found = store(module.weight.detach().numpy(), format, moments, options, name)
-            stream = Stream(self.model, self.judged) if judged is None else judged
-            nats[format], sizes[format] = self._diverge(stream.answers(rest, self.head)), found.rows.nbytes
+            stream = Stream(self.model, self.judge.texts) if judged is None else judged
+            nats[format], sizes[format] = self.judge.compare(stream.answers(rest, self.head)), found.rows.nbytes
         module.weight.copy_(whole)
         self.found.append(Sensitivity(name, nats, sizes))
-
-    def _diverge(self, answers: Iterator[Tensor]) -> float:
-        total, count = 0.0, 0
-        for logits, reference in zip(answers, self.reference, strict=True):
-            total += float(divergence(reference, logits).sum(dtype=torch.float64))
-            count += len(logits)
-        return total / count
-
-
-def divergence(reference: Tensor, logits: Tensor) -> Tensor:
-    """(N,) nats: KL(p || q) of p with log-probabilities ``reference`` (N, C) and q with ``logits`` (N, C)."""
-    return (reference.exp() * (reference - F.log_softmax(logits, dim=-1))).sum(-1)
-
-
-def choose_judged(spec: ModelSpec, texts: Sequence[NDArray[np.integer]]) -> list[NDArray[np.integer]]:
-    """The first calibration texts, by which answers are compared: at most MOST_TOKENS, and MOST_LOGITS of answers."""
-    language = next(iter(spec.heads.values())).kind == "language_model"
-    most = min(MOST_TOKENS, MOST_LOGITS // spec.embedding.vocabulary) if language else MOST_TOKENS
-    return _first_tokens(texts, most)
-
-
-def _first_tokens(texts: Sequence[NDArray[np.integer]], most: int) -> list[NDArray[np.integer]]:
-    kept, count = [], 0
-    for text in texts:
-        if kept and count + len(text) > most:
-            break
-        kept.append(text)
-        count += len(text)
-    return kept
 
 
 def fixed_formats(spec: ModelSpec, embedding: str | None, head: str | None) -> dict[str, str]:

@@ -16,8 +16,8 @@ from itertools import pairwise
 import torch
 import torch.nn.functional as F
 
+from smallwright.compress.quantizing.answers import choose_judged, divergence
 from smallwright.compress.quantizing.calibration import Stream
-from smallwright.compress.quantizing.mixed import choose_judged, divergence
 from smallwright.compress.sparsifying.matrix import SparsifyOptions
 from smallwright.compress.sparsifying.model import Texts, walk
 from smallwright.model.transformer import Transformer
