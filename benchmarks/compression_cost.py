@@ -2,8 +2,9 @@
 
 The random Llama-shaped 135M of engine_vs_peers.py (`make peers` writes it): its checkpoint to q4_0 and, rounded, to 3
 and 2 bits, each in a process of its own; llama-quantize on the f16 file of the same weights, alone and with an
-importance matrix from as many random tokens. Time is processor time, of all threads; memory is the resident peak
-above that after the imports and a tiny model's coding. One round: each takes minutes, and nothing of it is a ratio.
+importance matrix from as many random tokens; llm-compressor's GPTQ to 4 bits in groups of 32, on as many. Time is
+processor time, of all threads; memory is the resident peak above that after the imports (ours: and a tiny model's
+coding; llama.cpp's: in all). One round: each takes minutes, and nothing of it is a ratio.
 
 What must hold: while coding, no more memory than the float32 model and two of its layers.
 """
@@ -11,7 +12,6 @@ What must hold: while coding, no more memory than the float32 model and two of i
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import os
 import resource
@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Any
 
 from claims import Claims
-from peers.install import install_llama_tools
+from peers.install import install_llama_tools, install_venv
 from peers.layout import PeersError, find_layout
 
 QUESTION = "What do coding a 135M decoder by rounding and by GPTQ cost, in processor time and memory?"
-MODEL = "135M"
+MODEL, LLM_COMPRESSOR = "135M", "llm-compressor"
 WAYS = (("q4_0", "round"), ("q4_0", "gptq"), ("q3_span", "round"), ("q2_span", "round"))
 
 
@@ -165,6 +165,22 @@ def _run_llama(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
+def _run_llm_compressor(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    layout = find_layout()
+    install_venv(layout, LLM_COMPRESSOR)
+    worker = Path(__file__).parent / "peers" / "worker_llm_compressor.py"
+    sizes = [str(size) for size in (options.texts, options.tokens, options.threads)]
+    words = [str(layout.python(LLM_COMPRESSOR)), str(worker), str(folder / "hf"), *sizes]
+    count = str(options.threads)
+    pinned = {"OMP_NUM_THREADS": count, "OPENBLAS_NUM_THREADS": count, "HF_HUB_OFFLINE": "1"}
+    with tempfile.TemporaryDirectory() as scratch:  # it leaves logs where it runs
+        done = subprocess.run(words, env={**os.environ, **pinned}, capture_output=True, text=True, cwd=scratch)
+    if done.returncode:
+        raise RuntimeError(f"llm-compressor must succeed. Got status {done.returncode}: {done.stderr[-500:]}")
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
 def _random_text(folder: Path, tokens: int) -> str:
     import numpy as np
     from tokenizers import Tokenizer
@@ -216,12 +232,10 @@ def main() -> None:
             claims.numbers["llama.cpp"] = theirs = _run_llama(folder, options)
             for name, one in theirs.items():
                 print(f"{name:40} {one['cpu_seconds']:.1f} s, {one['peak_bytes'] / 1e6:.0f} MB in all", flush=True)
+            claims.numbers["llm-compressor"] = one = _run_llm_compressor(folder, options)
+            print(f"llm-compressor GPTQ: {one['cpu_seconds']:.1f} s, {one['peak_bytes'] / 1e6:.0f} MB", flush=True)
     except PeersError as error:
         sys.exit(f"compression_cost: {error}")
-    if importlib.util.find_spec("llmcompressor") is None:
-        claims.leave_out("llm-compressor", "it is not installed here")
-    else:
-        claims.leave_out("llm-compressor", "this benchmark does not drive it yet")
     claims.numbers.update(texts=options.texts, tokens=options.tokens, threads=options.threads, seed=0)
     claims.finish()
 
