@@ -24,7 +24,7 @@ from smallwright.model.block import Layer
 from smallwright.model.transformer import Transformer
 from smallwright.train.predict import group_by_length, pad
 
-_TOKENS_AT_ONCE = 1024  # in the forward passes: their activations are most of the memory beside the model
+_TOKENS_AT_ONCE = 256  # in the forward passes: their activations are most of the memory beside the model
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dtrtri
 
 from smallwright.compress.quantizing.grid import BLOCK, Doubles, Grid
 from smallwright.errors import ModelSpecError
@@ -114,22 +115,24 @@ def invert_hessian(hessian: Doubles, damping: float) -> tuple[Doubles, Damped]:
     size, mean = len(hessian), float(np.mean(np.diag(hessian))) or 1.0
     rank, used = int(np.linalg.matrix_rank(hessian, hermitian=True)), damping
     while used <= _MOST_DAMPING:
-        try:
-            # The inverse's factor without the inverse: with the order of inputs turned round, H = L L^T gives it as
-            # L^-1 turned round again.
-            turned = hessian[::-1, ::-1].copy()
-            np.fill_diagonal(turned, np.diag(turned) + used * mean)
-            upper = np.linalg.solve(np.linalg.cholesky(turned), np.eye(size))[::-1, ::-1]
-        except np.linalg.LinAlgError:
-            used *= 10
-            continue
-        if np.isfinite(upper).all():
-            return upper, Damped(damping, used, used * mean, rank, size)
+        # The inverse's factor without the inverse: with the order of inputs turned round, H = L L^T gives it as L^-1
+        # turned round again. Both are made where the turned Hessian lies; to LAPACK its transpose, which is itself.
+        factor, failed = dpotrf(_turn(hessian, used * mean).T, lower=1, overwrite_a=1)
+        if failed == 0:
+            factor, failed = dtrtri(factor, lower=1, overwrite_c=1)
+            if failed == 0 and np.isfinite(factor).all():
+                return factor[::-1, ::-1], Damped(damping, used, used * mean, rank, size)
         used *= 10
     raise ModelSpecError(
         f"a layer's Hessian must be invertible with damping. Got a singular one at {_MOST_DAMPING:g} times its mean "
         "diagonal. Use using: round, or more calibration texts."
     )
+
+
+def _turn(hessian: Doubles, added: float) -> Doubles:
+    turned = hessian[::-1, ::-1].copy()
+    np.fill_diagonal(turned, np.diag(turned) + added)
+    return turned
 
 
 def _choose_beforehand(weights: Doubles, importance: Doubles, grid: Grid) -> Doubles:

@@ -20,7 +20,7 @@ from smallwright.compress.span_rows import stored_bytes
 from smallwright.errors import ModelSpecError
 from smallwright.spec.formats import FORMATS, PLANE_FORMATS, has_zero
 
-_ROWS_AT_ONCE = 512  # what is made on the way to codes is many times as large as they are
+_ROWS_AT_ONCE = 256  # what is made on the way to codes is many times as large as they are
 
 
 @dataclass(frozen=True)

@@ -126,9 +126,11 @@ class _Run:
         self.coded: set[int] = set()
 
     def finish(self) -> Quantized:
-        self._code_tables()
-        stream = Stream(self.model, self.texts) if self.options.calibrated else None
-        self._let_go(self.model.embedding)
+        stream = None
+        if self.options.calibrated:
+            self._code_tables()
+            stream = Stream(self.model, self.texts)
+            self._let_go(self.model.embedding)
         for index, layer in enumerate(self.model.layers):
             self._code_layer(stream, index, layer)
             if stream is not None:
@@ -140,6 +142,9 @@ class _Run:
                     moments = stream.gather_head(name)[part] if stream is not None else None
                     self._code(f"heads.{name}.{part}", module, moments)
             self._let_go(head)
+        if stream is None:  # the largest matrix last: most weights are gone by then
+            self._code_tables()
+            self._let_go(self.model.embedding)
         state = {name: tensor.detach().numpy() for name, tensor in self.model.state_dict().items()}
         return Quantized(
             spec=self.model.spec,
