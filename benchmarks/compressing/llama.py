@@ -6,11 +6,15 @@ Not here: building the programs (peers/install.py).
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+import gguf
 
 from peers.layout import Layout
 
@@ -31,8 +35,19 @@ class LlamaTools:
         return out
 
     def quantize(self, model: Path, out: Path, kind: str, importance: Path) -> str:
-        """Write ``out`` and give what the program said of each matrix."""
-        return self._run("quantize", ["--imatrix", importance, model, out, kind, 1], threads=False)
+        """Write ``out`` and give what the program said of each matrix.
+
+        The program pads its header to 32 bytes where the alignment is 64, so that about every second file lacks 32
+        bytes in the middle. Its header holds the path of the importance matrix: 32 letters more there mend that.
+        """
+        longer = importance.with_name(f"{importance.stem}{32 * '_'}{importance.suffix}")
+        shutil.copyfile(importance, longer)
+        for matrix in (importance, longer):
+            said = self._run("quantize", ["--imatrix", matrix, model, out, kind, 1], threads=False)
+            with contextlib.suppress(ValueError):
+                gguf.GGUFReader(out)
+                return said
+        raise RuntimeError(f"llama-quantize must write a whole file. Got one that gguf cannot read: {out}.")
 
     def perplexity(self, model: Path, text: Path, *, context: int) -> tuple[float, float]:
         """Perplexity and its standard error: of the second half of every block of ``context`` tokens."""
