@@ -27,11 +27,12 @@ from compressing.llama import LlamaTools
 from distilling.language import BATCH, CONTEXT, LEARN, TEACHER_TOKENS, write_texts
 from peers.install import install_llama_tools
 from peers.layout import find_layout
-from smallwright.compress.quantizing.mixed import choose_formats, measure_sensitivity
+from smallwright.compress.quantizing.mixed import Sensitivity, choose_formats, measure_sensitivity
 from smallwright.data.shards import Shard, write_shard
 from smallwright.evaluate.cost import score_text
 from smallwright.model import Transformer, load_model, preset, save_model, seeded
 from smallwright.pipeline.heads import make_heads
+from smallwright.spec.formats import BLOCK_FORMATS
 from smallwright.spec.tensors import list_tensors
 from smallwright.tokenizer.describe import describe
 from smallwright.tokenizer.load import load_tokenizer
@@ -129,7 +130,8 @@ def check_language(
     given_text.write_text("".join(tokenizer.decode(block.tolist()) for block in calibration), encoding="utf-8")
     theirs = _quantize_by_llama(tools, written["f32"].path, given_text)
     sensitivities = measure_sensitivity(model, calibration, MIXED.options)
-    formats, measured = subject.mix(sensitivities, theirs.stat().st_size, written["q8_0 round"], "q8_0")
+    known = [_narrow(one) for one in sensitivities]  # llama.cpp is to open this file
+    formats, measured = subject.mix(known, theirs.stat().st_size, written["q8_0 round"], "q8_0")
     written[MIXED.name] = subject.write(MIXED, folder / "files" / "mixed.gguf", formats)
     matrices = sum(math.prod(tensor.shape) for tensor in list_tensors(model.spec) if tensor.matrix)
     others = sum(4 * math.prod(tensor.shape) for tensor in list_tensors(model.spec) if not tensor.matrix)
@@ -228,6 +230,11 @@ def _quantize_by_llama(tools: LlamaTools, source: Path, text: Path) -> Path:
     out = source.with_name(f"{KIND}.gguf")
     tools.quantize(source, out, KIND, importance)
     return out
+
+
+def _narrow(one: Sensitivity) -> Sensitivity:
+    nats, sizes = ({name: found[name] for name in found if name in BLOCK_FORMATS} for found in (one.nats, one.sizes))
+    return Sensitivity(one.name, nats, sizes)
 
 
 def _open_task(folder: Path, decoder: Path) -> LanguageModelTask:
