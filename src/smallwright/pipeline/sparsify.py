@@ -128,7 +128,15 @@ def heal_sparse(
     masks: Masks,
     folder: Path,
 ) -> dict[str, Any]:
-    """Train what is kept: on the answers of ``dense``, or of the teacher, which the task knows then."""
+    """Train what is kept: on the answers of ``dense``, or of the teacher, which the task knows then.
+
+    Args:
+        model: sparse already; with rising masks dense. It is changed in place.
+        dense: the student before; None: the task's own teacher is heard.
+        folder: of the training, which a run that was stopped goes on from.
+    Returns:
+        Steps, validation scores before and after, precision.
+    """
     from smallwright.train.loop import train
     from smallwright.train.precision import choose_precision
     from smallwright.train.tutor import TutoredTask

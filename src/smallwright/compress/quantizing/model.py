@@ -99,7 +99,7 @@ def table_options(options: QuantizeOptions) -> QuantizeOptions:
 def quantize_model(model: Transformer, formats: Mapping[str, str], texts: Texts, options: QuantizeOptions) -> Quantized:
     """Code every matrix, and let go of its weights as soon as no text has to pass it any more.
 
-    Memory stays that of the float32 model, and of what one layer takes.
+    Memory beside the float32 model: codes, what one layer takes, and the texts' hidden states where there are texts.
 
     Args:
         model: float32, in evaluation mode, on a CPU. It is used up: its matrices are empty afterwards.
