@@ -36,6 +36,7 @@ from smallwright.spec.package import ALIGNMENT
 from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
+    from smallwright.compress.quantizing.answers import Judge
     from smallwright.compress.quantizing.matrix import QuantizeOptions
     from smallwright.compress.quantizing.model import Quantized
     from smallwright.model import Transformer
@@ -143,11 +144,8 @@ def compress_stage(
                 formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
             judge = Judge(student, texts) if settings.using != "round" else None
             found = quantize_model(student, formats, texts, options)
-            if judge is not None:  # one model at a time: the student is read again
-                facts["nats"] = judge.divergence(found.as_model())
-                plain = replace(options, using="round", correct_bias=False)
-                rounded = quantize_model(load_model(model.folder / folder_name), formats, (), plain)
-                facts["rounding_nats"] = judge.divergence(rounded.as_model())
+            if judge is not None:
+                facts |= _harm(judge, found, model.folder / folder_name, options)
         _save(found, folder, facts | summarise(found))
 
     def run(folder: Path) -> Mapping[str, Any]:
@@ -172,6 +170,20 @@ def compress_stage(
     asked |= {"distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}), "seed": recipe.seed}
     inputs |= {} if answers is None else {"answers": answers}
     return shop.run("compress", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
+
+
+def _harm(judge: Judge, found: Quantized, student: Path, options: QuantizeOptions) -> dict[str, float]:
+    """The divergence of the coded model's answers, and of a rounded one's: what the method did, beside doing nothing.
+
+    One model at a time: the student is read again, for ``quantize_model`` used it up.
+    """
+    from smallwright.compress.quantizing.model import quantize_model
+    from smallwright.model import load_model
+
+    nats = judge.divergence(found.as_model())
+    plain = replace(options, using="round", correct_bias=False)
+    rounded = quantize_model(load_model(student), found.formats, (), plain)
+    return {"nats": nats, "rounding_nats": judge.divergence(rounded.as_model())}
 
 
 @contextlib.contextmanager
