@@ -3,8 +3,9 @@
 The random Llama-shaped 135M of engine_vs_peers.py (`make peers` writes it): its checkpoint to q4_0 and, rounded, to 3
 and 2 bits, each in a process of its own; llama-quantize on the f16 file of the same weights, alone and with an
 importance matrix from as many random tokens; llm-compressor's GPTQ to 4 bits in groups of 32, on as many. Time is
-processor time, of all threads; memory is the resident peak above that after the imports (ours: and a tiny model's
-coding; llama.cpp's: in all). One round: each takes minutes, and nothing of it is a ratio.
+processor time, of all threads; memory is the resident peak above that after the imports (ours: and after coding one
+layer, so that it leaves out the libraries' own buffers; llama.cpp's: in all). One round: each takes minutes, and
+nothing of it is a ratio.
 
 What must hold: while coding, no more memory than the float32 model and two of its layers.
 """
@@ -56,7 +57,7 @@ def work(folder: Path, format: str, using: str, texts: int, tokens: int, threads
     from smallwright.spec.formats import SCALE_SPAN
 
     torch.set_num_threads(threads)
-    _warm_up(using)
+    _warm_up(folder / "hf", using, tokens)
     imported, steps = resident().current_bytes or 0, []
     if not reset_peak():
         raise RuntimeError("peaks of parts of a process are known on Linux alone.")
@@ -98,8 +99,9 @@ def work(folder: Path, format: str, using: str, texts: int, tokens: int, threads
     }
 
 
-def _warm_up(using: str) -> None:
-    """Code a tiny model, so that the libraries' own pages and buffers are there before anything is counted."""
+def _warm_up(model: Path, using: str, tokens: int) -> None:
+    """Code one layer of the model's widths, and give its memory back: the libraries' own pages and buffers are there
+    then, before anything is counted."""
     import numpy as np
 
     from peers.shapes import Shape
@@ -108,10 +110,19 @@ def _warm_up(using: str) -> None:
     from smallwright.compress.quantizing.model import quantize_model
     from smallwright.model import Transformer
     from smallwright.spec.formats import SCALE_SPAN
+    from smallwright.train.memory import give_back
 
-    spec = Shape(width=64, layers=1, heads=2, key_value_heads=1, feedforward=128, vocabulary=300).spec
-    texts = [np.arange(32)] if using != "round" else []
+    facts = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    names = {
+        "width": "hidden_size",
+        "heads": "num_attention_heads",
+        "key_value_heads": "num_key_value_heads",
+        "feedforward": "intermediate_size",
+    }
+    spec = Shape(layers=1, vocabulary=300, **{ours: facts[theirs] for ours, theirs in names.items()}).spec
+    texts = [np.arange(tokens) % 300] if using != "round" else []
     quantize_model(Transformer(spec).eval(), plan_formats(spec, "q4_0"), texts, QuantizeOptions(using, SCALE_SPAN))
+    give_back()
 
 
 def run_foreign(words: Sequence[object], environment: dict[str, str]) -> dict[str, Any]:

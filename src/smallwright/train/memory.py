@@ -37,6 +37,13 @@ def kept_memory() -> Iterator[None]:
         yield
     finally:
         _set(library, _USUAL)
+        give_back()
+
+
+def give_back() -> None:
+    """Return to the system what the C library keeps of freed memory; nothing where that is not glibc."""
+    library = _find_glibc()
+    if library is not None:
         library.malloc_trim(ctypes.c_size_t(0))
 
 

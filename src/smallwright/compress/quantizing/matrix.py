@@ -20,7 +20,7 @@ from smallwright.compress.span_rows import stored_bytes
 from smallwright.errors import ModelSpecError
 from smallwright.spec.formats import FORMATS, PLANE_FORMATS, has_zero
 
-_ROWS_AT_ONCE = 256  # what is made on the way to codes is many times as large as they are
+_ROWS_AT_ONCE = 128  # what is made on the way to codes is many times as large as they are
 
 
 @dataclass(frozen=True)
@@ -58,16 +58,23 @@ class Stored:
 
 
 def store(
-    weights: NDArray[np.float32], format: str, moments: Moments | None, options: QuantizeOptions, name: str
+    weights: NDArray[np.float32],
+    format: str,
+    moments: Moments | None,
+    options: QuantizeOptions,
+    name: str,
+    *,
+    in_place: bool = False,
 ) -> Stored:
     """Code a matrix, some rows at a time: beside it only its codes are held, and what some rows need.
 
     Args:
-        weights: (R, C) float32, contiguous; afterwards what the rows mean.
+        weights: (R, C) float32, contiguous; afterwards what the rows mean, or with ``in_place`` nothing.
         format: of the container.
         moments: of the inputs; None: rounded, whatever the options say.
         options: ``awq`` is plain rounding here: its factors are in the weights already.
         name: for messages.
+        in_place: the rows are made in the weights' own memory, each where its weights begin: a view of it is returned.
     Returns:
         Facts: ``bytes`` that the rows take in a package; ``error``, the outputs' squared error over their squared size;
         with GPTQ also ``rounding_error``, the same of rounding, never less, and what damping its Hessian took.
@@ -83,12 +90,15 @@ def store(
     solver = None
     if moments is not None and options.using == "gptq" and format in GRIDS:
         solver = Solver(moments.second, order=options.order, damping=options.damping)
-    rows = np.empty((len(weights), FORMATS[format].row_bytes(columns)), np.uint8)
+    size = FORMATS[format].row_bytes(columns)
+    rows = weights.view(np.uint8)[:, :size] if in_place else np.empty((len(weights), size), np.uint8)
     sums = np.zeros(3)
     for begin in range(0, len(weights), _ROWS_AT_ONCE):
         part = weights[begin : begin + _ROWS_AT_ONCE]
         coded, meant, errors = _code_rows(part, format, moments, solver, options, name, zeros)
-        rows[begin : begin + len(part)], part[:] = coded, meant
+        if not in_place:
+            part[:] = meant
+        rows[begin : begin + len(part)] = coded
         sums += errors
     facts: dict[str, Any] = {"format": format}
     facts["bytes"] = stored_bytes(format, rows, columns) if spans else rows.nbytes
@@ -120,13 +130,16 @@ def _code_rows(
     if moments is None:
         return rows, meant, np.zeros(3)
     wide = weights.astype(np.float64)
+    size = output_error(wide, moments.second).sum()
     rounding = errors = output_error(wide - meant, moments.second)
     if solver is not None:
         grid, mask = Grid(format, options.span), weights != 0 if zeros else None
         coded = solver.code(wide, grid, mask)
-        theirs = output_error(wide - coded.weights, moments.second)
+        found = coded.weights
+        wide -= found
+        theirs = output_error(wide, moments.second)
         nearer = (theirs < rounding)[:, None]
         rows = np.where(nearer, grid.pack(coded.codes, coded.scales, mask), rows)
-        meant = np.where(nearer, coded.weights, meant).astype(np.float32)
+        meant = np.where(nearer, found, meant).astype(np.float32)
         errors = np.minimum(theirs, rounding)
-    return rows, meant, np.array([output_error(wide, moments.second).sum(), rounding.sum(), errors.sum()])
+    return rows, meant, np.array([size, rounding.sum(), errors.sum()])

@@ -28,6 +28,7 @@ from smallwright.model.transformer import Transformer
 from smallwright.spec import ModelSpec
 from smallwright.spec.model import LayerSpec
 from smallwright.spec.tensors import list_tensors
+from smallwright.train.memory import give_back
 
 TIED_DAMPING = 0.3  # of a table that is looked up, too, where all directions of an error count alike
 
@@ -117,6 +118,19 @@ def quantize_model(model: Transformer, formats: Mapping[str, str], texts: Texts,
     return _Run(model, dict(formats), texts, options).finish()
 
 
+class _CodedTable(nn.Module):
+    """A table that is looked up in its rows of bytes."""
+
+    def __init__(self, rows: NDArray[np.uint8], format: str, width: int) -> None:
+        super().__init__()
+        self.rows, self.format, self.width = rows, format, width
+        self.num_embeddings = len(rows)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        found = dequantize(self.rows[tokens.flatten().numpy()], self.format, self.width)
+        return torch.from_numpy(found).view(*tokens.shape, self.width)
+
+
 class _Run:
     def __init__(self, model: Transformer, formats: dict[str, str], texts: Texts, options: QuantizeOptions) -> None:
         self.model, self.texts, self.options = model, texts, options
@@ -127,10 +141,10 @@ class _Run:
 
     def finish(self) -> Quantized:
         stream = None
+        give_back()  # of what reading the model took
         if self.options.calibrated:
             self._code_tables()
-            stream = Stream(self.model, self.texts)
-            self._let_go(self.model.embedding)
+            stream = self._begin_stream()
         for index, layer in enumerate(self.model.layers):
             self._code_layer(stream, index, layer)
             if stream is not None:
@@ -144,7 +158,6 @@ class _Run:
             self._let_go(head)
         if stream is None:  # the largest matrix last: most weights are gone by then
             self._code_tables()
-            self._let_go(self.model.embedding)
         state = {name: tensor.detach().numpy() for name, tensor in self.model.state_dict().items()}
         return Quantized(
             spec=self.model.spec,
@@ -159,6 +172,7 @@ class _Run:
         for module in part.modules():
             if id(module) in self.coded:
                 module.weight = nn.Parameter(torch.empty(0), requires_grad=False)
+        give_back()
 
     def _code_tables(self) -> None:
         """Tables of tokens and pairs. A tied one is coded for what the head makes of it."""
@@ -166,9 +180,23 @@ class _Run:
         moments = None
         if tied and self.options.using == "gptq":
             moments = gather_output(self.model, self.texts)
-        self._code(TABLE, self.model.embedding.tokens, moments, table_options(self.options))
+            give_back()
+        self._code(TABLE, self.model.embedding.tokens, moments, table_options(self.options), in_place=True)
         if self.model.embedding.bigrams is not None:
-            self._code("embedding.bigrams", self.model.embedding.bigrams, None)
+            self._code("embedding.bigrams", self.model.embedding.bigrams, None, in_place=True)
+        self._let_go(self.model.embedding)
+
+    def _begin_stream(self) -> Stream:
+        """The texts as the coded tables embed them, whose float32 weights are gone before there are hidden states."""
+        embedding = self.model.embedding
+        tables = {name: table for name, table in embedding.named_children() if id(table) in self.coded}
+        for name, table in tables.items():
+            weight = f"embedding.{name}.weight"
+            embedding.add_module(name, _CodedTable(self.rows[weight], self.formats[weight], table.embedding_dim))
+        stream = Stream(self.model, self.texts)
+        for name, table in tables.items():
+            embedding.add_module(name, table)
+        return stream
 
     def _code_layer(self, stream: Stream | None, index: int, layer: Layer) -> None:
         spec, place = self.model.spec.layers[index], f"layers.{index}"
@@ -191,13 +219,17 @@ class _Run:
         module: nn.Linear | nn.Embedding,
         moments: Moments | None,
         options: QuantizeOptions | None = None,
+        *,
+        in_place: bool = False,
     ) -> None:
         name = f"{place}.weight"
         weights = module.weight.detach().numpy()
         corrected = self.options.correct_bias and moments is not None and getattr(module, "bias", None) is not None
         before = weights.copy() if corrected else None
-        found = store(weights, self.formats[name], moments, options or self.options, name)
+        found = store(weights, self.formats[name], moments, options or self.options, name, in_place=in_place)
         if isinstance(module, nn.Linear) and before is not None and moments is not None:
             keep_mean_output(module, before, moments)
-        self.rows[name], self.facts[name] = found.rows, found.facts
+        if in_place:
+            give_back()  # of what coding took, before the rows stand beside what they were made of
+        self.rows[name], self.facts[name] = np.array(found.rows) if in_place else found.rows, found.facts
         self.coded.add(id(module))
