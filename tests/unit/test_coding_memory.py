@@ -15,7 +15,8 @@ from smallwright.compress.quantize import dequantize, plan_formats, quantize
 from smallwright.compress.quantizing.matrix import QuantizeOptions
 from smallwright.compress.quantizing.model import quantize_model
 from smallwright.errors import ModelSpecError
-from smallwright.model import Transformer, seeded
+from smallwright.model import Transformer, preset, preset_classifier, seeded
+from smallwright.spec import ModelSpec
 from smallwright.spec.formats import FORMATS, SCALE_SPAN
 from smallwright.spec.tensors import list_tensors
 
@@ -87,3 +88,29 @@ def test_a_model_with_a_large_table_is_coded_as_its_parts_would_be() -> None:
         model.embedding.tokens.weight[8000, 3] = float("nan")
     with pytest.raises(ModelSpecError, match=r"Got nan in embedding\.tokens\.weight at \[8000, 3\]"):
         quantize_model(model, plan_formats(spec, "q4_0"), [], QuantizeOptions(span=SCALE_SPAN))
+
+
+PAIRS = preset(
+    "pico", vocabulary=500, causal=False, heads={"classifier": preset_classifier("ab")}, context=40, bigrams=64
+)
+
+
+@pytest.mark.parametrize(
+    "spec", [replace(decoder(), embedding=replace(decoder().embedding, vocabulary=500)), PAIRS], ids=["tied", "pairs"]
+)
+def test_texts_pass_the_coded_tables_once_the_weights_are_gone(spec: ModelSpec) -> None:
+    texts = [np.random.default_rng(row).integers(0, 500, 40) for row in range(3)]
+    with seeded(0):
+        model = Transformer(spec).eval()
+    entered: list[torch.Tensor] = []
+
+    def look(_: torch.nn.Module, inputs: tuple[torch.Tensor, object]) -> None:
+        if not model.embedding.tokens.weight.numel():
+            entered.append(inputs[0].clone())
+
+    hook = model.layers[0].register_forward_pre_hook(look)
+    found = quantize_model(model, plan_formats(spec, "q4_0"), texts, QuantizeOptions("gptq", SCALE_SPAN))
+    hook.remove()
+    with torch.no_grad():
+        meant = found.as_model().embedding(torch.from_numpy(np.stack(texts)))
+    assert entered and all(torch.equal(one, meant) for one in entered)
