@@ -20,7 +20,7 @@ from smallwright.errors import CheckpointError
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-_MOST_CHECKED = 1 << 22  # weights at a time
+_MOST_CHECKED = 1 << 18  # weights at a time
 
 
 def read_json(folder: Path, name: str) -> dict[str, Any]:

@@ -27,8 +27,8 @@ AS_STORED = "stored"
 """As the file has them, and mapped from it: for writing on, not for products. It must be written on at once."""
 WEIGHT, SCALES = ".weight", ".scales"
 _LARGEST = 127
-_MOST_AT_ONCE = 1 << 25  # weights that are turned into the products' type at a time
-_MOST_ROUNDED = 1 << 22  # weights that are rounded at a time
+_MOST_AT_ONCE = 1 << 20  # weights that are turned into the products' type at a time
+_MOST_ROUNDED = 1 << 18  # weights that are rounded at a time
 
 
 def quantise_rows(matrix: Tensor) -> tuple[Tensor, Tensor]:
