@@ -19,7 +19,8 @@ from smallwright.compress.settings import QuantizeSettings
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.pipeline import build, make_plan
-from smallwright.pipeline.compress import check_compression, coding_threads, describe_compression, draw_rows
+from smallwright.pipeline.coded import coding_threads
+from smallwright.pipeline.compress import check_compression, describe_compression, draw_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
 from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.recipe import Recipe
