@@ -22,6 +22,7 @@ from smallwright.compress.span_rows import split_planes
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.model import load_model
+from smallwright.package.architectures import choose_architecture
 from smallwright.package.write import interleave
 from smallwright.pipeline import build, choose_steps, make_plan
 from smallwright.pipeline.choose_steps import MOST_DROPPED, Candidate, draw_apart, list_candidates
@@ -35,6 +36,7 @@ from smallwright.recipe import Recipe
 from smallwright.run import load
 from smallwright.spec import ModelSpec
 from smallwright.spec.formats import PLANE_FORMATS
+from smallwright.spec.package import INTERLEAVED_ARCHITECTURES
 from smallwright.spec.tensors import list_tensors
 
 SETTINGS = QuantizeSettings.model_validate({"to": "1MB"})
@@ -156,10 +158,12 @@ def test_the_best_measured_one_ships_and_the_report_says_why(tmp_path: Path, mak
 def check_file(package: Path, coded: Quantized) -> None:
     """Every matrix of the file is the coded one's rows, byte for byte."""
     held = {tensor.name: tensor for tensor in gguf.GGUFReader(package).tensors}
+    turned = choose_architecture(coded.spec) in INTERLEAVED_ARCHITECTURES
     for tensor in list_tensors(coded.spec):
         if tensor.name not in coded.rows:
             continue
-        format, rows = coded.formats[tensor.name], interleave(coded.rows[tensor.name], coded.spec, tensor)
+        format, rows = coded.formats[tensor.name], coded.rows[tensor.name]
+        rows = interleave(rows, coded.spec, tensor) if turned else rows
         if format in PLANE_FORMATS:
             for plane, values in split_planes(format, rows, tensor.shape[-1]).items():
                 assert held[f"{tensor.package_name}.{plane}"].data.tobytes() == values.tobytes()
@@ -234,7 +238,7 @@ def test_training_is_kept_only_where_answers_come_nearer(
 ) -> None:
     """Of the best one: here the sparse one, whose dropped weights stay dropped."""
     prefer(monkeypatch, [1, 1, 1, 1, 1, 0.25, after])
-    recipe = lamps(tmp_path, 80_000, train={"steps": 10, "learning_rate": 0.002})
+    recipe = lamps(tmp_path, 80_000, train={"steps": 10})  # gently: so few rows are answered well already
     made = build(recipe, out=tmp_path, quiet=True)
     facts = read_card(tmp_path / "lamps", "compress")["facts"]
     assert facts["chosen"].startswith("q4_sparse by gptq after") and facts["chosen"].endswith(", trained") == kept
@@ -252,7 +256,7 @@ def test_training_that_validation_finds_worse_is_left_out(tmp_path: Path, monkey
     monkeypatch.setattr(choose_steps, "train_codes", worse)
     build(lamps(tmp_path, 80_000, train={"steps": 10}), out=tmp_path, quiet=True)
     facts = read_card(tmp_path / "lamps", "compress")["facts"]
-    assert facts["left_out"]["training"] == "validation found it worse" and "train" not in facts
+    assert facts["left_out"]["training"] == "validation found it worse: 0.5 before, 0.25 after" and "train" not in facts
 
 
 def test_weights_that_a_step_before_dropped_stay_dropped(tmp_path: Path) -> None:

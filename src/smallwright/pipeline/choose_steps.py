@@ -263,15 +263,17 @@ class _Trial:
     def _train(self, best: Candidate, place: Path) -> dict[str, Any]:
         from smallwright.model import load_model
 
-        coded, before = open_coded(self.folder / _TRIED / best.name), read_facts(self.folder / _TRIED / best.name)
+        untrained = self.folder / _TRIED / best.name
         # Dropped weights are in the student still: what is sparse begins where its codes are.
         settings = self.settings.model_copy(update={"using": "gptq" if best.share else best.using})
         dense, training = load_model(self.place.student), self.folder / "training"
         recipe, shop = self.place.recipe, self.place.shop
+        coded = open_coded(untrained)
         found, told = train_codes(recipe, shop, settings, dense, coded, self.place.open_task, training)
-        if told["scores"]["score"] < told["scores_before"]["score"]:
-            return {"why": "validation found it worse"}
-        return self._judge(found, place, before | {"train": told})
+        after, before = (told[when].get("score") for when in ("scores", "scores_before"))  # none without such rows
+        if after is not None and before is not None and after < before:
+            return {"why": f"validation found it worse: {before:.4g} before, {after:.4g} after"}
+        return self._judge(found, place, read_facts(untrained) | {"train": told})
 
     def _judge(self, found: Quantized, place: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
         draft = place / "draft.gguf"
