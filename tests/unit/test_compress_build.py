@@ -283,3 +283,10 @@ def test_a_method_that_does_harm_is_told() -> None:
     assert said.endswith("answers to them 0.062 nats from float32's, 0.12 by rounding in the same formats")
     said = describe_compression(settings, {**facts, "nats": 0.5})
     assert said.endswith("gptq does harm here, use using: round, a finer format or train")
+    trained = QuantizeSettings(format="q2_span", using="gptq", train={"steps": 5})
+    done = {"train": {"steps": 5, "best_step": 5, "scores_before": {"loss": 2.0}, "scores": {"loss": 1.0}}}
+    said = describe_compression(trained, {**facts, **done, "nats": 0.5})
+    assert "from float32's before training, 0.12 by rounding" in said and "use using: round;" in said
+    corrected = QuantizeSettings(format="q2_span", correct_bias=True)
+    said = describe_compression(corrected, {**facts, "nats": 0.5})
+    assert said.endswith("correct_bias does harm here, use no correct_bias, a finer format or train")

@@ -142,7 +142,7 @@ def compress_stage(
                 formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
             else:
                 formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
-            judge = Judge(student, texts) if settings.using != "round" else None
+            judge = Judge(student, texts) if settings.using != "round" or settings.correct_bias else None
             found = quantize_model(student, formats, texts, options)
             if judge is not None:
                 facts |= _harm(judge, found, model.folder / folder_name, options)
@@ -294,10 +294,13 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
 
 
 def _describe_answers(settings: QuantizeSettings, ours: float, rounding: float) -> str:
-    said = f"answers to them {ours:.2g} nats from float32's, {rounding:.2g} by rounding in the same formats"
+    then = "" if settings.train is None else " before training"
+    said = f"answers to them {ours:.2g} nats from float32's{then}, {rounding:.2g} by rounding in the same formats"
     if ours <= rounding:
         return said
-    return f"{said}: {settings.using} does harm here, use using: round, a finer format or train"
+    method = settings.using if settings.using != "round" else "correct_bias"
+    instead = "using: round" if settings.using != "round" else "no correct_bias"
+    return f"{said}: {method} does harm here, use {instead}" + (", a finer format or train" if not then else "")
 
 
 def _coarsest_nats(one: Mapping[str, Any]) -> float:
