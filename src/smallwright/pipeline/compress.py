@@ -71,14 +71,15 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
     if settings.using == "awq":
         check_awq(spec)
-    if settings.correct_bias:
+    corrected = settings.correct_bias or (recipe.sparsify is not None and recipe.sparsify.correct_bias)
+    if corrected:
         before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
         if before != after:
             raise RecipeError(
                 f"compress.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
                 "no place for them. Leave it out."
             )
-    check_train(settings, with_biases(spec) if settings.correct_bias else spec)
+    check_train(settings, with_biases(spec) if corrected else spec)
     return formats
 
 
