@@ -94,9 +94,9 @@ class Recipe(BaseModel):
 
     @property
     def quantize(self) -> QuantizeSettings:
-        """How weights are stored; without such a step they stay float32."""
+        """How weights are stored; without such a step they stay float32, or dropped ones would save nothing: sparse."""
         found = next((step for step in self.compress if isinstance(step, QuantizeSettings)), None)
-        return found or QuantizeSettings(format="f32")
+        return found or QuantizeSettings(format="f32" if self.sparsify is None else "q4_sparse")
 
     @property
     def sparsify(self) -> SparsifySettings | None:

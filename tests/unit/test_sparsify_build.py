@@ -188,7 +188,9 @@ def test_a_killed_healing_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_sparse_student_may_stay_float(tmp_path: Path) -> None:
-    made = build(change(make_lamps(tmp_path), [{**SPARSIFY, "sparsity": 0.5}]), out=tmp_path, quiet=True)
+    dropped = {**SPARSIFY, "sparsity": 0.5}
+    assert change(make_lamps(tmp_path), [dropped]).quantize.format == "q4_sparse"  # where nothing is said
+    made = build(change(make_lamps(tmp_path), [dropped, {**QUANTIZE, "format": "f32"}]), out=tmp_path, quiet=True)
     tensors = {tensor.name: tensor.data for tensor in gguf.GGUFReader(made.package).tensors}
     assert (tensors["blk.0.attn_q.weight"] == 0).mean() == 0.5 and (tensors["token_embd.weight"] != 0).all()
     assert made.report.package.format == "f32"
@@ -244,4 +246,4 @@ def test_a_recipe_with_both_steps_reads_back(tmp_path: Path) -> None:
     assert Recipe.from_mapping(yaml.safe_load(recipe.to_yaml()), root=tmp_path) == recipe
     teacher = change(make_recipe(tmp_path, {}), [{**SPARSIFY, "sparsity": 0.5, "heal": {**HEAL, "from": "teacher"}}])
     assert teacher.sparsify is not None and teacher.sparsify.heal is not None
-    assert teacher.sparsify.heal.source == "teacher" and teacher.quantize.format == "f32"
+    assert teacher.sparsify.heal.source == "teacher" and teacher.quantize.format == "q4_sparse"
