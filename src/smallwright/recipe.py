@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from smallwright.compress.settings import QuantizeSettings, TrainCodesSettings
 from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
@@ -135,6 +135,11 @@ class Recipe(BaseModel):
             raise RecipeError(f"task.schema must be a JSON schema. {error} In {place}.") from error
         return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
 
+    @field_validator("compress", mode="before")
+    @classmethod
+    def _one_step_alone(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, Mapping) else given
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
         if self.task.prompt != PromptSettings() and not self.answers_prompts:
@@ -209,7 +214,7 @@ class Recipe(BaseModel):
                 "format: q4_sparse stores a bit for every weight and codes for kept ones. Got no sparsify step, so "
                 "that all are kept. Add {method: sparsify, ...} before it, or use q4_0"
             )
-        if sparsify is not None and format != "mixed" and not has_zero(format):
+        if sparsify is not None and format not in ("mixed", "chosen") and not has_zero(format):
             raise ValueError(
                 f"dropped weights are 0, which {format} has no code for: they would come back. Use q4_sparse, or a "
                 "dense format that has one"

@@ -19,7 +19,8 @@ from smallwright.compress.settings import QuantizeSettings
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.pipeline import build, make_plan
-from smallwright.pipeline.compress import check_compression, coding_threads, describe_compression, draw_rows
+from smallwright.pipeline.coded import coding_threads
+from smallwright.pipeline.compress import check_compression, describe_compression, draw_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
 from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.recipe import Recipe
@@ -123,8 +124,8 @@ def test_a_size_alone_is_a_step(tmp_path: Path) -> None:
     recipe = make_lamps(tmp_path)
     document = {**recipe.model_dump(mode="json", by_alias=True), "compress": [{"to": "95000B"}]}
     (step,) = Recipe.from_mapping(document, root=tmp_path).compress
-    assert (step.format, step.size, step.using) == ("mixed", 95_000, "gptq")
-    with pytest.raises(RecipeError, match=r"compress\.to chooses the formats itself"):
+    assert (step.format, step.size, step.using) == ("chosen", 95_000, "round")
+    with pytest.raises(RecipeError, match=r"compress\.to chooses formats and method itself"):
         make_lamps(tmp_path, to="4MB", format="q4_0")
 
 

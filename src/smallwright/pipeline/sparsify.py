@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
-from smallwright.pipeline.compress import Calibrated, Texts, coding_threads
+from smallwright.pipeline.coded import Texts, coding_threads
+from smallwright.pipeline.compress import Calibrated
 from smallwright.pipeline.shared import STUDENT_FOLDER, TOKENIZER_FILE
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.workshop import Workshop
