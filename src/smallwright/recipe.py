@@ -159,6 +159,8 @@ class Recipe(BaseModel):
         learners = [self.distill, *([self.teacher.finetune] if self.teacher and self.teacher.finetune else [])]
         if self.task.kind == "generate" and any(settings.token_dropout > 0 for settings in learners):
             raise ValueError("token_dropout is for task.kind: classify. Leave it out")
+        if self.data.unlabelled is not None and self.task.kind == "generate":
+            raise ValueError("data.unlabelled is for task.kind: classify. Leave it out, or add its texts to data.train")
         if self.data.unlabelled is not None and self.teacher is None:
             raise ValueError("data.unlabelled needs a teacher, whom the student hears there. Add one, or leave it out")
         if self.distill.transfer_rows and (self.task.kind == "generate" or self.teacher is None):
@@ -170,6 +172,7 @@ class Recipe(BaseModel):
                 "data.train.fields.prompt and completion. Leave it out, or add them"
             )
         self._check_augment()
+        self._check_idle()
         self._check_tokenizers()
         self._check_tutoring()
         self._check_offer()
@@ -187,6 +190,24 @@ class Recipe(BaseModel):
         if self.student.source == "teacher" and self.student.bigrams:
             raise ValueError("student.bigrams is for from: scratch. Leave it out")
         return self
+
+    def _check_idle(self) -> None:
+        """Refuse what would change nothing. A default that is written out is no wish."""
+        if self.distill.tail and self.task.kind == "classify":
+            raise ValueError(
+                "distill.tail is for task.kind: generate: a classifier hears of all classes. Got true. Leave it out"
+            )
+        # What learns later hears the student's own answers, which these keys are of then.
+        later = (self.sparsify.heal if self.sparsify else None, self.quantize.train)
+        if self.teacher is not None or any(later):
+            return
+        for name in ("temperature", "divergence", "skew", "tail"):
+            wish = getattr(self.distill, name)
+            if wish != type(self.distill).model_fields[name].default:
+                raise ValueError(
+                    f"distill.{name} is of what a teacher says. Got {name}: {str(wish).lower()} and no teacher. Leave "
+                    "it out, or add a teacher"
+                )
 
     def _check_augment(self) -> None:
         if self.data.augment is None or self.task.kind == "classify":
