@@ -152,8 +152,6 @@ class Recipe(BaseModel):
             )
         if self.tokenizer.kind == "teacher" and self.teacher is None:
             raise ValueError("tokenizer.kind: teacher needs a teacher. Add one, or use tokenizer: {kind: train}")
-        if self.student.source == "teacher" and self.tokenizer.kind != "teacher":
-            raise ValueError("a student made from the teacher keeps its tokenizer. Use tokenizer: {kind: teacher}")
         if self.task.kind == "generate" and self.tokenizer.kind == "train" and self.tokenizer.model != "bpe":
             raise ValueError("tokenizer.model: wordpiece forgets case and spaces, which text needs. Use model: bpe")
         learners = [self.distill, *([self.teacher.finetune] if self.teacher and self.teacher.finetune else [])]
@@ -278,6 +276,15 @@ class Recipe(BaseModel):
             )
 
     def _check_tokenizers(self) -> None:
+        network = self.teacher is not None and self.teacher.offer.network
+        theirs = "teacher" if self.teacher is not None and self.teacher.path is not None else "train"
+        if network and self.tokenizer.kind == "teacher" and theirs == "train":
+            raise ValueError(
+                "tokenizer.kind: teacher needs a teacher with a path: one from scratch learns to read the student's "
+                "tokens. Use tokenizer: {kind: train}"
+            )
+        if network and self.student.source == "teacher" and self.tokenizer.kind != theirs:
+            raise ValueError(f"a student made from the teacher keeps its tokenizer. Use tokenizer: {{kind: {theirs}}}")
         asked, crosses = f"distill.objectives: {', '.join(self.distill.objectives)}", self.distill.crosses_tokenizers
         given = self.teacher is not None and self.teacher.path is not None
         apart = given and self.task.kind == "generate" and self.tokenizer.kind == "train"

@@ -33,6 +33,7 @@ from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.spec.formats import SCALE_SPAN
 from smallwright.spec.package import ALIGNMENT
+from smallwright.spec.tensors import list_tensors
 from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
@@ -82,25 +83,36 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     return formats
 
 
-def check_room(recipe: Recipe, spec: ModelSpec) -> None:
-    """Refuse a size for mixed formats that the coarsest weights alone exceed.
+def check_room(recipe: Recipe, spec: ModelSpec, beside: int = 0) -> None:
+    """Refuse a size for mixed formats that the coarsest weights and what stands beside them exceed.
 
     Args:
-        spec: the very student.
+        spec: the student, or one of fewer tokens and classes.
+        beside: bytes of vocabulary and keys, as far as they are known.
     Raises:
         RecipeError: ``compress.size`` is too small.
     """
-    from smallwright.compress.quantizing.mixed import FORMATS_TRIED
+    from smallwright.compress.quantizing.bias import with_biases
+    from smallwright.compress.quantizing.mixed import coarsest_formats, fixed_formats
 
-    settings, coarsest = quantize_settings(recipe), FORMATS_TRIED[0]
-    least = count_bytes(
-        spec, plan_formats(spec, coarsest, embedding=settings.embedding, head=settings.head or coarsest)
-    )
-    if settings.format == "mixed" and settings.size is not None and settings.size < least:
+    settings = quantize_settings(recipe)
+    if settings.size is None:
+        return
+    whole = with_biases(spec) if settings.correct_bias else spec
+    fixed = fixed_formats(whole, settings.embedding, settings.head)
+    options = _options(settings, keep_zeros=recipe.sparsify is not None)
+    weights = count_bytes(whole, coarsest_formats(whole, options, fixed))
+    kept = beside + _spare_bytes(spec)
+    if settings.size < weights + kept:
         raise RecipeError(
             f"compress.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
-            f"take {least:,}. Give more, or use a smaller student."
+            f"take {weights:,} and vocabulary, keys and alignment {kept:,}. Give more, or use a smaller student."
         )
+
+
+def _spare_bytes(spec: ModelSpec) -> int:
+    """What a plan of bytes leaves for alignment, and for keys whose length is not known."""
+    return ALIGNMENT * len(list_tensors(spec)) + _KEYS_BYTES
 
 
 def compress_stage(
@@ -234,7 +246,7 @@ def _mix(
         more = count_bytes(with_biases(spec), plan_formats(with_biases(spec), "q8_0"))
         beside += more - count_bytes(spec, plan_formats(spec, "q8_0"))
     fixed = fixed_formats(spec, settings.embedding, settings.head)
-    room = (settings.size or 0) - beside - ALIGNMENT * len(student.state_dict()) - _KEYS_BYTES
+    room = (settings.size or 0) - beside - _spare_bytes(spec)
     measured = measure_sensitivity(student, texts, options, fixed=tuple(fixed))
     formats = choose_formats(spec, measured, room, fixed)
     return formats, [{**asdict(one), "format": formats[one.name]} for one in measured]
