@@ -87,26 +87,32 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     return formats
 
 
-def check_room(recipe: Recipe, spec: ModelSpec) -> None:
-    """Refuse a size for mixed formats that the coarsest weights alone exceed.
+def check_room(recipe: Recipe, spec: ModelSpec, beside: int = 0) -> None:
+    """Refuse a size for mixed formats that the coarsest weights and what stands beside them exceed.
 
     Args:
-        spec: the very student.
+        spec: the student, or one of fewer tokens and classes.
+        beside: bytes of vocabulary and keys, as far as they are known.
     Raises:
         RecipeError: ``compress.size`` is too small.
     """
-    from smallwright.compress.quantizing.mixed import FORMATS_TRIED
+    from smallwright.compress.quantizing.bias import with_biases
+    from smallwright.compress.quantizing.mixed import coarsest_formats, fixed_formats
 
-    settings, coarsest = quantize_settings(recipe), FORMATS_TRIED[0]
-    least = count_bytes(
-        spec, plan_formats(spec, coarsest, embedding=settings.embedding, head=settings.head or coarsest)
-    )
+    settings = quantize_settings(recipe)
+    if settings.size is None:
+        return
+    whole = with_biases(spec) if settings.correct_bias else spec
+    fixed = fixed_formats(whole, settings.embedding, settings.head)
+    options = read_options(settings, keep_zeros=recipe.sparsify is not None)
+    weights = count_bytes(whole, coarsest_formats(whole, options, fixed))
     if settings.format == "chosen":
-        least = min(least, least_bytes(spec, settings))
-    if settings.size is not None and settings.size < least:
+        weights = min(weights, least_bytes(whole, settings))
+    kept = settings.size - count_room(settings.size, spec, beside)
+    if settings.size < weights + kept:
         raise RecipeError(
             f"compress.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
-            f"take {least:,}. Give more, or use a smaller student."
+            f"take {weights:,} and vocabulary, keys and alignment {kept:,}. Give more, or use a smaller student."
         )
 
 
