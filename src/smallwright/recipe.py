@@ -172,6 +172,7 @@ class Recipe(BaseModel):
         self._check_augment()
         self._check_tokenizers()
         self._check_tutoring()
+        self._check_balance()
         self._check_offer()
         self._check_compress()
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
@@ -281,6 +282,14 @@ class Recipe(BaseModel):
             raise ValueError("an ensemble's answers are kept. Leave out distill.answers: online")
         if self.distill.own_texts and (self.task.kind == "classify" or self.answers_prompts):
             raise ValueError("distill.own_texts needs task.kind: generate and whole texts. Leave it out")
+
+    def _check_balance(self) -> None:
+        losses = self.distill.list_losses(has_teacher=self.teacher is not None)
+        if self.distill.balance != "fixed" and len(losses) < 2:
+            raise ValueError(
+                f"distill.balance: {self.distill.balance} needs two losses or more to balance. Got {losses[0]} alone. "
+                "Leave it out, or add another with distill.weight, objectives or match"
+            )
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

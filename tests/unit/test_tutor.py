@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +16,9 @@ from smallwright.data.shards import write_shard
 from smallwright.errors import RecipeError
 from smallwright.model import Transformer, preset, seeded
 from smallwright.spec import HeadSpec
-from smallwright.train.loop import WEIGHTS, train
+from smallwright.train.loop import METRICS, WEIGHTS, TrainResult, train
 from smallwright.train.matching import Matching, record, spread_layers
-from smallwright.train.objectives import NO_LABEL, make_objective
+from smallwright.train.objectives import NO_LABEL, Objective, add_terms, make_objective
 from smallwright.train.options import LoopOptions
 from smallwright.train.predict import predict_logits
 from smallwright.train.sampling import continue_texts
@@ -62,7 +64,7 @@ def compare(matching: Matching, student: Transformer, teacher: Transformer, text
         row[: len(text)] = torch.tensor(text)
     with record(student, matching.names(0)) as mine, record(teacher, matching.names(1)) as theirs:
         student.classify(tokens, lengths), teacher.classify(tokens, lengths)
-    return matching(mine, theirs, lengths)
+    return add_terms(matching(mine, theirs, lengths))
 
 
 def test_layer_maps_end_where_the_teacher_does() -> None:
@@ -238,3 +240,62 @@ def test_own_texts_of_a_classifier_are_refused() -> None:
     texts, labels = make_texts()
     with pytest.raises(RecipeError, match="own_texts"):
         TutoredTask(ClassificationTask(texts, labels), make_model("micro"), own_texts=0.5)
+
+
+def learn(
+    out: Path, objective: Objective, options: LoopOptions = OPTIONS, stop: int | None = None
+) -> tuple[Transformer, TrainResult]:
+    teacher, student, (texts, labels) = make_model("micro"), make_model(seed=3), make_texts()
+    task = ClassificationTask(texts, labels, teacher=predict_logits(teacher, texts), batch_size=8)
+    load, left = task.load, [stop]
+
+    def counted(*where: object, load: Callable = load) -> object:
+        if left[0] is not None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Interrupted
+        return load(*where)
+
+    task.load = counted  # type: ignore[method-assign]
+    matching = match(student, teacher, hidden_states=0.5, attention_relations=2.0)
+    tutored = TutoredTask(task, teacher, matching=matching, answers=False)
+    with tutored.worn_by(student):
+        result = train(student, tutored, objective, out, options, quiet=True)
+    return student, result
+
+
+def balanced() -> Objective:
+    return make_objective(["soft_targets"], weight=0.8, balance="uncertainty")
+
+
+def test_the_loop_balances_all_terms_and_says_what_they_came_to(tmp_path: Path) -> None:
+    student, result = learn(tmp_path / "a", balanced())
+    plain, unbalanced = learn(tmp_path / "b", make_objective(["soft_targets"], weight=0.8))
+    assert set(result.balance) == {"hidden_states", "attention_relations", "soft_targets", "cross_entropy"}
+    assert unbalanced.balance == {}
+    assert sum(one["factor"] for one in result.balance.values()) == pytest.approx(4)
+    products = [one["factor"] * one["mean"] for one in result.balance.values()]
+    assert products == pytest.approx([products[0]] * 4)
+    lines = [json.loads(line) for line in (tmp_path / "a" / METRICS).read_text().splitlines()]
+    assert lines[-1]["balance"] == result.balance and "balance" not in (tmp_path / "b" / METRICS).read_text()
+    assert not torch.equal(student.layers[0].mixer.q.weight, plain.layers[0].mixer.q.weight)
+    assert list(student.state_dict()) == list(make_model().state_dict())  # what ships has nothing of it
+    assert learn(tmp_path / "a", balanced())[1] == result  # a finished run is read
+
+
+def test_the_first_step_is_the_fixed_one(tmp_path: Path) -> None:
+    options = replace(OPTIONS, max_steps=1, warmup_fraction=0.0)
+    one = learn(tmp_path / "a", balanced(), options)[0]
+    other = learn(tmp_path / "b", make_objective(["soft_targets"], weight=0.8), options)[0]
+    for name, tensor in one.state_dict().items():
+        torch.testing.assert_close(tensor, other.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_an_interrupted_balanced_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = learn(tmp_path / "whole", balanced())[1]
+    for stop in (3, 1, 4):
+        with pytest.raises(Interrupted):
+            learn(tmp_path / "broken", balanced(), stop=stop)
+    broken = learn(tmp_path / "broken", balanced())[1]
+    assert (tmp_path / "broken" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
+    assert broken.balance == whole.balance

@@ -44,7 +44,7 @@ from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.teach import described_load, held_as
 from smallwright.pipeline.teach_package import package_stage
-from smallwright.pipeline.tutoring import tutored
+from smallwright.pipeline.tutoring import describe_lessons, tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.pipeline.written import (
     asked_text_stage,
@@ -224,7 +224,7 @@ def _student_stage(
 
     settings = {
         "student": recipe.student.described,
-        "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
+        "distill": recipe.distill.described,
         "seed": recipe.seed,
         "threads": shop.cores,
     }
@@ -292,7 +292,7 @@ def _train(
     options = settings.loop_options(seed=recipe.seed, threads=shop.cores)
     with tutored(recipe, task, model, tutor) as given:
         result = train(model, given, objective, folder / "training", options, name=name, quiet=shop.quiet)
-    return {"scores": result.scores, "precision": result.precision, "steps": result.steps}
+    return describe_lessons(result)
 
 
 def _package_stage(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallwright.pipeline.stage import Outcome
 from smallwright.recipe import Recipe
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
+    from smallwright.train.loop import TrainResult
     from smallwright.train.matching import Matching
     from smallwright.train.tasks import TrainingTask
 
@@ -51,6 +53,23 @@ def tutored(
     )
     with lessons.worn_by(student):
         yield lessons
+
+
+def describe_lessons(result: TrainResult) -> dict[str, Any]:
+    """Facts of a stage that trained: what its balanced losses came to only where they were balanced."""
+    facts = {"scores": result.scores, "precision": result.precision, "steps": result.steps}
+    return facts | ({"balance": result.balance} if result.balance else {})
+
+
+def describe_balance(student: Outcome) -> list[str]:
+    """Notes for the report on balanced losses; none where they counted as their weights say."""
+    balance = student.facts.get("balance")
+    if not balance:
+        return []
+    told = ", ".join(f"{name} {one['factor']:.3g} (mean {one['mean']:.3g})" for name, one in balance.items())
+    return [
+        f"The student's losses were balanced (distill.balance). In the end their weights were multiplied by: {told}."
+    ]
 
 
 def _match(recipe: Recipe, student: Transformer, teacher: Transformer) -> Matching | None:

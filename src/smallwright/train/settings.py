@@ -6,7 +6,7 @@ Not here: the loop (loop.py). Seed and threads belong to the whole recipe and ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -118,6 +118,10 @@ class DistilSettings(TrainSettings):
     tail: bool = Field(
         default=False, description="generate: all tokens beside the teacher's best are one more class of soft_targets"
     )
+    balance: Literal["fixed", "uncertainty"] = Field(
+        default="fixed",
+        description="fixed: losses count as their weights say; uncertainty: each by its weight over its own mean size",
+    )
     answers: Literal["kept", "online"] = Field(
         default="kept", description="kept: asked for once, on disk; online: the teacher stays beside the student"
     )
@@ -151,6 +155,26 @@ class DistilSettings(TrainSettings):
         """Whether the teacher's network runs while the student learns."""
         return self.match is not None or not self.keeps_answers
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """What names a stage: a key that came later counts where it is given, so that older students are found."""
+        later = {"balance"} if self.balance == "fixed" else set()
+        return self.model_dump(mode="json", exclude={"checkpoint_seconds", *later})
+
+    def list_losses(self, *, has_teacher: bool) -> list[str]:
+        """The losses that a student's sum has, by name, each once."""
+        names = []
+        for name in self.objectives:
+            if name == "cross_entropy" or not has_teacher:
+                names.append("cross_entropy")
+                continue
+            names += [name] if self.weight > 0 else []
+            names += ["cross_entropy"] if self.weight < 1 or name in CROSS_TOKENIZER else []
+        if self.match is not None and has_teacher:
+            names += ["hidden_states"] if self.match.hidden_states else []
+            names += ["attention_relations"] if self.match.attention_relations else []
+        return list(dict.fromkeys(names))
+
     def make_student_objective(self, *, has_teacher: bool) -> Objective:
         """The sum of the objectives; without a teacher, those that need one give way to cross-entropy."""
         from smallwright.train.objectives import OBJECTIVES, make_objective
@@ -158,6 +182,7 @@ class DistilSettings(TrainSettings):
         names = tuple(name for name in self.objectives if has_teacher or not OBJECTIVES[name].needs_teacher)
         return make_objective(
             names or ("cross_entropy",),
+            balance=self.balance,
             temperature=self.temperature,
             weight=self.weight,
             label_smoothing=self.label_smoothing,

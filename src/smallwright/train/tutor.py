@@ -96,7 +96,7 @@ class TutoredTask:
         targets = passed.targets
         if self.answers:
             targets = replace(targets, teacher=wanted.logits.float(), teacher_classes=None)
-        extra = None if matching is None else matching(mine, theirs, batch.lengths)
+        extra = () if matching is None else matching(mine, theirs, batch.lengths)
         return Forward(passed.logits, targets, extra)
 
     def _let_write(self, model: Transformer, batch: Batch) -> Batch:
