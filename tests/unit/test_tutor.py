@@ -22,7 +22,7 @@ from smallwright.train.objectives import NO_LABEL, Objective, add_terms, make_ob
 from smallwright.train.options import LoopOptions
 from smallwright.train.predict import predict_logits
 from smallwright.train.sampling import continue_texts
-from smallwright.train.tasks import ClassificationTask, LanguageModelTask
+from smallwright.train.tasks import Batch, ClassificationTask, LanguageModelTask
 from smallwright.train.tutor import TutoredTask
 
 VOCABULARY, CONTEXT = 40, 24
@@ -164,8 +164,8 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("own_texts", [0.0, 0.5])
-def test_interrupted_equals_uninterrupted(tmp_path: Path, own_texts: float) -> None:
+@pytest.mark.parametrize("own_texts", [0.0, 0.5, (0.0, 1.0)])
+def test_interrupted_equals_uninterrupted(tmp_path: Path, own_texts: float | tuple[float, float]) -> None:
     teacher = make_model("micro", causal=True)
     wanted = None
     for name, stops in (("whole", []), ("broken", [3, 5, 7])):
@@ -234,6 +234,34 @@ def test_own_texts_are_answered_by_the_teacher_and_have_no_labels(tmp_path: Path
         torch.testing.assert_close(passed.targets.teacher, teacher.logits(written).flatten(0, 1).float())
     never = TutoredTask(task.task, teacher).forward(student, batch)
     assert torch.equal(never.targets.labels, batch.targets.labels)
+
+
+@pytest.mark.parametrize("share", [0.5, (0.0, 1.0), (0.9, 0.2)])
+def test_a_schedule_mixes_in_a_straight_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float | tuple[float, float]
+) -> None:
+    """Against the draws made anew from the run's seeds: the first step has the start's share, the last the end's."""
+    language = make_language_task(tmp_path / "shard", batch_size=1)
+    task, written, steps = TutoredTask(language, make_model("micro", causal=True), own_texts=share), [], 60
+    options = replace(OPTIONS, epochs=2, max_steps=steps, seed=5, checkpoint_seconds=1e9)
+
+    def note(model: Transformer, batch: Batch) -> Batch:
+        written.append(batch.progress)
+        return batch
+
+    monkeypatch.setattr(task, "_let_write", note)
+    train(
+        make_model(causal=True, seed=3), task, make_objective(["soft_targets"]), tmp_path / "out", options, quiet=True
+    )
+    start, end = share if isinstance(share, tuple) else (share, share)
+    expected = []
+    for step in range(steps):
+        torch.manual_seed(int(np.random.SeedSequence([5, step, 0]).generate_state(1)[0]))
+        if float(torch.rand(())) < start + (end - start) * step / (steps - 1):
+            expected.append(step / (steps - 1))
+    assert written == expected and 10 < len(expected) < 50
+    assert (task.own_share(0.0), task.own_share(1.0)) == (start, end)
+    assert task.fingerprint() != TutoredTask(language, task._teacher, own_texts=0.3).fingerprint()
 
 
 def test_own_texts_of_a_classifier_are_refused() -> None:

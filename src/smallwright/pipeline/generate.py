@@ -27,7 +27,7 @@ from smallwright.pipeline.compress import (
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
+from smallwright.pipeline.lessons import answer_lessons, lesson_stage, open_lessons, sample_lessons
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
     STUDENT_FOLDER,
@@ -185,7 +185,7 @@ def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Ou
         answers = answer_lessons(recipe, lessons, model, folder)
         return {"positions": len(answers), "top": answers.top}
 
-    settings = {"top": TOP_TOKENS, "context": recipe.student.context}
+    settings = {"top": recipe.distill.top, "context": recipe.student.context}
     return shop.run("answers", run, settings=settings, inputs={"shards": lessons, "teacher": teacher}, version=2)
 
 

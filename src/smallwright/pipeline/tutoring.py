@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from smallwright.pipeline.stage import Outcome
 from smallwright.recipe import Recipe
+from smallwright.train.settings import MixingSchedule
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
@@ -43,13 +44,13 @@ def tutored(
     if teacher is None:
         yield task
         return
-    wish = recipe.distill
+    wish, own = recipe.distill, recipe.distill.own_texts
     lessons = TutoredTask(
         task,
         teacher if kept is None else trim_embedding(teacher, kept, copy=False),
         matching=_match(recipe, student, teacher),
         answers=not wish.keeps_answers,
-        own_texts=wish.own_texts,
+        own_texts=(own.start, own.end) if isinstance(own, MixingSchedule) else own,
     )
     with lessons.worn_by(student):
         yield lessons

@@ -6,9 +6,9 @@ Not here: the loop (loop.py). Seed and threads belong to the whole recipe and ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from smallwright.train.options import LoopOptions
 
@@ -93,6 +93,29 @@ class MatchSettings(BaseModel):
     )
 
 
+class MixingSchedule(BaseModel):
+    """A share that moves in a straight line over a run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: float = Field(default=0.0, ge=0, le=1, description="share at the first step")
+    end: float = Field(default=1.0, ge=0, le=1, description="share at the last step")
+
+    @model_validator(mode="after")
+    def _moves(self) -> MixingSchedule:
+        if self.start == self.end:
+            raise ValueError(
+                f"a mixing schedule moves from one share to another. Got {self.start:g} twice. Use two, or the share alone"
+            )
+        return self
+
+
+OwnTexts = Annotated[
+    Annotated[float, Field(ge=0, le=1), Tag("a share")] | Annotated[MixingSchedule, Tag("MixingSchedule")],
+    Discriminator(lambda given: "MixingSchedule" if isinstance(given, (dict, MixingSchedule)) else "a share"),
+]
+
+
 class DistilSettings(TrainSettings):
     """How a student learns from its teacher and the labels. The defaults suit a student of a few million weights."""
 
@@ -118,6 +141,12 @@ class DistilSettings(TrainSettings):
     tail: bool = Field(
         default=False, description="generate: all tokens beside the teacher's best are one more class of soft_targets"
     )
+    top: int = Field(
+        default=32,
+        ge=1,
+        le=256,
+        description="generate: how many of the teacher's likeliest tokens are kept at each position; four bytes each",
+    )
     balance: Literal["fixed", "uncertainty"] = Field(
         default="fixed",
         description="fixed: losses count as their weights say; uncertainty: each by its weight over its own mean size",
@@ -128,11 +157,10 @@ class DistilSettings(TrainSettings):
     match: MatchSettings | None = Field(
         default=None, description="copy from inside the teacher; None: its answers only"
     )
-    own_texts: float = Field(
+    own_texts: OwnTexts = Field(
         default=0.0,
-        ge=0,
-        le=1,
-        description="generate: share of the steps on text that the student wrote itself and the teacher judges",
+        description="generate: share of the steps, 0 to 1, on text that the student wrote itself and the teacher "
+        "judges; {start, end}: it moves from one to the other over the run",
     )
     targets: Literal["data", "teacher", "both"] = Field(
         default="data",
@@ -143,7 +171,7 @@ class DistilSettings(TrainSettings):
     @property
     def keeps_answers(self) -> bool:
         """Whether the teacher is asked once, before the student learns."""
-        return self.answers == "kept" and self.own_texts == 0
+        return self.answers == "kept" and not self.own_texts
 
     @property
     def crosses_tokenizers(self) -> bool:
@@ -158,8 +186,14 @@ class DistilSettings(TrainSettings):
     @property
     def described(self) -> dict[str, Any]:
         """What names a stage: a key that came later counts where it is given, so that older students are found."""
-        later = {"balance"} if self.balance == "fixed" else set()
+        # ``top`` names the answers, which name the stages that learn from them.
+        later = {"balance", "top"} if self.balance == "fixed" else {"top"}
         return self.model_dump(mode="json", exclude={"checkpoint_seconds", *later})
+
+    @property
+    def hears_top(self) -> bool:
+        """Whether an objective learns from the teacher's likeliest tokens."""
+        return any(name not in ("cross_entropy", "aligned_likelihood") for name in self.objectives)
 
     def list_losses(self, *, has_teacher: bool) -> list[str]:
         """The losses that a student's sum has, by name, each once."""
