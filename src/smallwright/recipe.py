@@ -290,7 +290,7 @@ class Recipe(BaseModel):
             return
         if self.task.kind == "classify" or self.teacher is None or not (wish.keeps_answers and wish.hears_top):
             raise ValueError(
-                f"distill.top: {wish.top} is for kind: generate and a teacher's kept answers, token by token. Got none. "
+                f"distill.top: {wish.top} needs kind: generate and a teacher's kept answers. Got none. "
                 "Leave it out, or use a teacher with distill.objectives: [soft_targets] and answers: kept"
             )
         if wish.top == 1 and not wish.tail and wish.objectives != ("universal_logit",):

@@ -105,7 +105,7 @@ class MixingSchedule(BaseModel):
     def _moves(self) -> MixingSchedule:
         if self.start == self.end:
             raise ValueError(
-                f"a mixing schedule moves from one share to another. Got {self.start:g} twice. Use two, or the share alone"
+                f"a schedule moves from one share to another. Got {self.start:g} twice. Use two, or a plain share"
             )
         return self
 

@@ -102,7 +102,7 @@ class TutoredTask:
         return Forward(passed.logits, targets, extra)
 
     def own_share(self, progress: float) -> float:
-        """The chance that a step's text is the student's own, at ``progress`` from 0, the first step, to 1, the last."""
+        """The chance that a step's text is the student's own, at ``progress`` from 0 (first step) to 1 (last)."""
         if not isinstance(self.own_texts, tuple):
             return self.own_texts
         start, end = self.own_texts
