@@ -9,7 +9,7 @@ import torch
 from smallwright.errors import RecipeError
 from smallwright.recipe import Recipe
 from smallwright.train.balance import MEMORY, MOST_APART, Balancer
-from smallwright.train.objectives import NO_LABEL, Targets, Term, make_objective
+from smallwright.train.objectives import NO_LABEL, OBJECTIVES, Targets, Term, make_objective
 from smallwright.train.settings import DistilSettings
 
 
@@ -71,7 +71,7 @@ def test_a_loss_next_to_nothing_does_not_silence_the_others() -> None:
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.7, 1.0])
-@pytest.mark.parametrize("name", ["soft_targets", "shared_vocabulary", "universal_logit", "aligned_likelihood"])
+@pytest.mark.parametrize("name", [name for name, row in OBJECTIVES.items() if row.needs_teacher])
 def test_terms_add_up_to_the_objective(name: str, weight: float) -> None:
     rng = np.random.default_rng(3)
     logits = torch.tensor(rng.normal(size=(6, 5)), dtype=torch.float32)
