@@ -124,6 +124,8 @@ def test_the_recipes_losses_are_the_objectives() -> None:
 
 
 def test_one_loss_is_not_balanced() -> None:
+    with pytest.raises(RecipeError, match=r"balance must be one of fixed, uncertainty\. Got 'gradients'"):
+        make_objective(["cross_entropy"], balance="gradients")
     make_recipe(balance="uncertainty")
     make_recipe(balance="uncertainty", weight=1.0, match={})
     for wish in ({"weight": 1.0}, {"weight": 0.0}, {"objectives": ["cross_entropy"]}):

@@ -18,6 +18,7 @@ from smallwright.train.alignment import likelihood_divergence, sorted_distance
 from smallwright.train.divergences import gather_top, soft_target_divergence
 
 NO_LABEL = -1
+BALANCES = ("fixed", "uncertainty")
 
 
 @dataclass(frozen=True)
@@ -249,7 +250,7 @@ class Objective:
         name: says objectives and options, so that two runs can be told apart.
         loss: the sum.
         parts: what it is the sum of, by name.
-        balance: ``fixed``: the terms count as they are; ``uncertainty``: the loop balances them (balance.py).
+        balance: one of ``BALANCES``: the terms count as they are, or the loop balances them (balance.py).
     """
 
     name: str
@@ -313,6 +314,8 @@ def make_objective(names: Sequence[str], *, balance: str = "fixed", **settings: 
     Raises:
         RecipeError: a name is unknown, or there is none.
     """
+    if balance not in BALANCES:
+        raise RecipeError(f"balance must be one of {', '.join(BALANCES)}. Got {balance!r}. Use one of these.")
     unknown = [name for name in names if name not in OBJECTIVES]
     if unknown or not names:
         raise RecipeError(
