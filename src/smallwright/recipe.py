@@ -178,6 +178,8 @@ class Recipe(BaseModel):
         self._check_idle()
         self._check_tokenizers()
         self._check_tutoring()
+        self._check_balance()
+        self._check_top()
         self._check_offer()
         self._check_compress()
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
@@ -314,6 +316,28 @@ class Recipe(BaseModel):
             raise ValueError("an ensemble's answers are kept. Leave out distill.answers: online")
         if self.distill.own_texts and (self.task.kind == "classify" or self.answers_prompts):
             raise ValueError("distill.own_texts needs task.kind: generate and whole texts. Leave it out")
+
+    def _check_top(self) -> None:
+        wish = self.distill
+        if wish.top == type(wish).model_fields["top"].default:
+            return
+        if self.task.kind == "classify" or self.teacher is None or not (wish.keeps_answers and wish.hears_top):
+            raise ValueError(
+                f"distill.top: {wish.top} needs kind: generate and a teacher's kept answers. Got none. "
+                "Leave it out, or use a teacher with distill.objectives: [soft_targets] and answers: kept"
+            )
+        if wish.top == 1 and not wish.tail and wish.objectives != ("universal_logit",):
+            raise ValueError(
+                "a divergence over one token is always 0. Got distill.top: 1 without tail. Use tail: true, or keep more"
+            )
+
+    def _check_balance(self) -> None:
+        losses = self.distill.list_losses(has_teacher=self.teacher is not None)
+        if self.distill.balance != "fixed" and len(losses) < 2:
+            raise ValueError(
+                f"distill.balance: {self.distill.balance} needs two losses or more to balance. Got {losses[0]} alone. "
+                "Leave it out, or add another with distill.weight, objectives or match"
+            )
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

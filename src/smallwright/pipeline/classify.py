@@ -47,7 +47,7 @@ from smallwright.pipeline.teach import (
 )
 from smallwright.pipeline.teach_endpoint import endpoint_stage, new_rows_stage
 from smallwright.pipeline.teach_package import package_stage
-from smallwright.pipeline.tutoring import tutored
+from smallwright.pipeline.tutoring import describe_lessons, tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
@@ -149,11 +149,11 @@ def _student_stage(
             result = train(student, lessons, objective, folder / "training", options, name="student", quiet=shop.quiet)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         parameters = sum(weight.numel() for weight in student.parameters())
-        return {"parameters": parameters, "scores": result.scores, "precision": result.precision, "steps": result.steps}
+        return {"parameters": parameters, **describe_lessons(result)}
 
     settings = {
         "student": recipe.student.described,
-        "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
+        "distill": recipe.distill.described,
         "seed": recipe.seed,
         "threads": shop.cores,
     }

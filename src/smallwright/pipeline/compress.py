@@ -186,7 +186,7 @@ def compress_stage(
     inputs: dict[str, str | Outcome] = {"model": model, "lessons": lessons}
     if settings.train is None:
         return shop.run("compress", run, settings=asked, inputs=inputs)
-    asked |= {"distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}), "seed": recipe.seed}
+    asked |= {"distill": recipe.distill.described, "seed": recipe.seed}
     inputs |= {} if answers is None else {"answers": answers}
     return shop.run("compress", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
 

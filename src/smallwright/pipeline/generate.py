@@ -28,7 +28,7 @@ from smallwright.pipeline.compress import (
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
+from smallwright.pipeline.lessons import answer_lessons, lesson_stage, open_lessons, sample_lessons
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
     STUDENT_FOLDER,
@@ -45,7 +45,7 @@ from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.teach import described_load, held_as
 from smallwright.pipeline.teach_package import package_stage
-from smallwright.pipeline.tutoring import tutored
+from smallwright.pipeline.tutoring import describe_lessons, tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.pipeline.written import (
     asked_text_stage,
@@ -187,7 +187,7 @@ def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Ou
         answers = answer_lessons(recipe, lessons, model, folder)
         return {"positions": len(answers), "top": answers.top}
 
-    settings = {"top": TOP_TOKENS, "context": recipe.student.context}
+    settings = {"top": recipe.distill.top, "context": recipe.student.context}
     return shop.run("answers", run, settings=settings, inputs={"shards": lessons, "teacher": teacher}, version=2)
 
 
@@ -226,7 +226,7 @@ def _student_stage(
 
     settings = {
         "student": recipe.student.described,
-        "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
+        "distill": recipe.distill.described,
         "seed": recipe.seed,
         "threads": shop.cores,
     }
@@ -294,7 +294,7 @@ def _train(
     options = settings.loop_options(seed=recipe.seed, threads=shop.cores)
     with tutored(recipe, task, model, tutor) as given:
         result = train(model, given, objective, folder / "training", options, name=name, quiet=shop.quiet)
-    return {"scores": result.scores, "precision": result.precision, "steps": result.steps}
+    return describe_lessons(result)
 
 
 def _package_stage(

@@ -18,6 +18,7 @@ from smallwright.pipeline.coded import Texts, coding_threads
 from smallwright.pipeline.compress import Calibrated
 from smallwright.pipeline.shared import STUDENT_FOLDER, TOKENIZER_FILE
 from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.tutoring import describe_lessons
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
@@ -81,7 +82,7 @@ def sparsify_stage(
     inputs: dict[str, str | Outcome] = {"student": student, "tokenizer": tokenizer}
     inputs |= {name: outcome for name, outcome in lessons.items() if outcome is not None}
     if settings.heal is not None:
-        asked |= {"distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"})}
+        asked |= {"distill": recipe.distill.described}
         asked |= {"seed": recipe.seed}
     return shop.run("sparsify", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
 
@@ -163,7 +164,7 @@ def heal_sparse(
     device = next(model.parameters()).device
     before = task.validate(model, choose_precision(options.precision, device))
     result = train(model, task, objective, folder, options, constraint=masks, name="heal", quiet=shop.quiet)
-    return {"steps": result.steps, "scores_before": before, "scores": result.scores, "precision": result.precision}
+    return {"scores_before": before, **describe_lessons(result)}
 
 
 def _summarise(matrices: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
