@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smallwright.compress.progressive import plan_cuts
 from smallwright.model import read_spec
 from smallwright.pipeline.classify import make_classifier
 from smallwright.pipeline.compress import check_compression
@@ -80,8 +81,11 @@ def build(
 
 
 def _refuse_formats_early(recipe: Recipe) -> None:
-    """What the weights' formats or their method cannot do is known from the teacher's config: refuse before hours of
-    training. Students from scratch have widths that every format stores, and norms and biases that every method takes.
+    """What its layers, the weights' formats or their method cannot do is known from the teacher's config: refuse before
+    hours of training. Students from scratch have widths that every format stores, and norms and biases that every
+    method takes.
     """
     if recipe.student.source == "teacher" and recipe.teacher is not None and recipe.teacher.path is not None:
-        check_compression(recipe, read_spec(recipe.root / recipe.teacher.path))
+        spec = read_spec(recipe.root / recipe.teacher.path)
+        plan_cuts(recipe.student, spec)
+        check_compression(recipe, spec)
