@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from tests.unit.test_distilling import LEARN, make_encoder, make_recipe
 from tests.unit.test_width import TEXTS, make_bert, make_llama
 
-import smallwright.train.loop
 from smallwright.compress.progressive import plan_cuts
 from smallwright.compress.student import StudentSettings, make_student, shrink_spec
 from smallwright.errors import RecipeError
 from smallwright.model import Transformer, load_model, seeded
 from smallwright.pipeline import build, make_plan
 from smallwright.pipeline.classify import make_classifier
+from smallwright.pipeline.cuts import match_of
 from smallwright.pipeline.generate import make_generator
 from smallwright.pipeline.plan import render_plan
 from smallwright.pipeline.shared import STUDENT_FOLDER
@@ -26,6 +26,10 @@ from smallwright.pipeline.stage import CARD
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
+from smallwright.tokenizer.settings import TokenizerSettings
+from smallwright.tokenizer.train import train_tokenizer
+from smallwright.train.settings import MatchSettings
+from smallwright.train.tasks import ClassificationTask
 
 HOW: dict[str, Any] = {"kept": None, "vocabulary": 20, "heads": {}, "causal": False, "seed": 0}
 
@@ -130,9 +134,11 @@ def test_one_cut_is_named_as_before() -> None:
 
 
 def make_progressive(folder: Path, progressive: Any = 2, **changes: Any) -> Recipe:
+    encoder = folder / "encoder"
+    encoder.mkdir(exist_ok=True)
     return make_recipe(
         folder,
-        teacher={"from": "hf", "path": str(make_encoder(folder)), "finetune": LEARN},
+        teacher={"from": "hf", "path": str(make_encoder(encoder)), "finetune": LEARN},
         tokenizer={"kind": "teacher", "trim": True},
         **{
             "student": {"from": "teacher", "layers": [2], "width": 32, "progressive": progressive},
@@ -185,10 +191,12 @@ class Killed(Exception):
 
 
 def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Killed in the first cut's training, in the second's and between them."""
+    """Killed in the first epoch of the first cut, after it, in the second cut's first step, and in its last."""
     recipe = make_progressive(tmp_path, distill={**LEARN, "epochs": 4})
     wanted = make_classifier(recipe, Workshop(tmp_path / "whole", threads=1, quiet=True)).student
-    load, left = ClassificationTask.load, [0]
+    apart = shutil.ignore_patterns("cut-*", "student-*", "package-*")
+    shutil.copytree(tmp_path / "whole", tmp_path / "killed", ignore=apart)
+    load, left, reached = ClassificationTask.load, [0], []
 
     def counted(*given: Any) -> Any:
         left[0] -= 1
@@ -197,15 +205,99 @@ def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path, monkeypatch: pytest
         return load(*given)
 
     monkeypatch.setattr(ClassificationTask, "load", counted)
-    kills, reached = 0, []
-    for left[0] in [teacher_loads(wanted) + 3, 3, 4, 3, 4, 10**9]:
+    for left[0] in (3, 6, 5, 7, 10**9):
         try:
-            made = make_classifier(recipe, Workshop(tmp_path / "killed", threads=1, quiet=True))
+            made = make_classifier(recipe, Workshop(tmp_path / "killed", threads=1, quiet=True)).student
         except Killed:
-            kills += 1
-            reached.append(sorted(path.name[:5] for path in (tmp_path / "killed").glob("*/training")))
-    assert kills >= 4 and ["cut-1", "teach"] in reached and ["cut-1", "stude", "teach"] in reached
-    assert made.student.key == wanted.key
-    for name in ("model.safetensors", "training/metrics.jsonl"):
-        found, whole = (read_without_seconds(one.folder, name) for one in (made.student, wanted))
-        assert found == whole
+            reached.append(sorted(path.parent.name[:5] for path in (tmp_path / "killed").glob("*-*/training")))
+    assert wanted.facts["steps"] == 8
+    assert reached == [["cut-1", "teach"]] * 2 + [["cut-1", "stude", "teach"]] * 2
+    assert made.key == wanted.key
+    assert read_weights(made.folder) == read_weights(wanted.folder)
+
+
+def read_weights(folder: Path) -> bytes:
+    return (folder / STUDENT_FOLDER / "model.safetensors").read_bytes()
+
+
+def test_a_decoder_in_three_cuts_hears_the_same_answers(tmp_path: Path) -> None:
+    made, path = [], make_language(tmp_path)
+    student = {"from": "teacher", "layers": [0, 3], "feedforward": 32, "context": 32}
+    for progressive, layers in ((1, []), (3, [4, 3, 2]), ([[0, 1, 3]], [3, 2])):
+        document = {
+            "name": "cats",
+            "task": {"kind": "generate"},
+            "data": {"train": "text"},
+            "teacher": {"from": "hf", "path": str(path)},
+            "tokenizer": {"kind": "teacher"},
+            "student": {**student, "progressive": progressive},
+            "distill": {**LEARN, "batch_size": 4, "max_steps": 7},
+            "threads": 1,
+        }
+        recipe = Recipe.from_mapping(document, root=tmp_path)
+        made.append(make_generator(recipe, Workshop(tmp_path / "out", threads=1, quiet=True)).student)
+        assert [len(cut.layers) for cut in make_plan(recipe).cuts] == layers
+    cards = (tmp_path / "out").glob(f"cut-*/{CARD}")
+    facts = [json.loads(card.read_text(encoding="utf-8"))["facts"] for card in cards]
+    assert sorted(one["steps"] for one in facts) == [2, 2, 3] and made[0].facts["steps"] == 7
+    assert [one.facts["steps"] for one in made] == [7, 3, 4]
+    assert len(list((tmp_path / "out").glob("answers-*"))) == 1, "the teacher is asked once"
+    specs = [load_model(one.folder / STUDENT_FOLDER).spec for one in made]
+    assert specs[0] == specs[1] == specs[2] and len(specs[0].layers) == 2
+    assert len({read_weights(one.folder) for one in made}) == 3
+
+
+def make_language(folder: Path) -> Path:
+    """A random Llama of four layers as a Hugging Face folder, with a tokenizer of the text's."""
+    transformers = pytest.importorskip("transformers")
+    (folder / "text").mkdir()
+    texts = ["the cat sat on the mat. the dog sat on the log."] * 60
+    (folder / "text/a.txt").write_text("\n".join(texts), encoding="utf-8")
+    (folder / "llama").mkdir()
+    tokenizer = train_tokenizer(texts, TokenizerSettings(kind="train", vocabulary=300))
+    tokenizer.save(str(folder / "llama/tokenizer.json"))
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=tokenizer.get_vocab_size(),
+        hidden_size=64,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=128,
+        max_position_embeddings=64,
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(folder / "llama")
+    return folder / "llama"
+
+
+def test_layers_that_are_compared_are_followed_through_the_cuts() -> None:
+    """The student's layer 1 is the teacher's 5: in a model of layers 0, 2, 4 and 5 it is number 3."""
+    match = MatchSettings(layers=((0, 1), (1, 4)), relation_layers=(1, 5))
+    own = match_of(match, (0, 5), (0, 2, 4, 5))
+    assert (own.layers, own.relation_layers) == (((0, 1), (3, 4)), (3, 5))
+    assert match_of(match, (0, 5), (0, 5)) == match
+    assert match_of(MatchSettings(), (0, 5), (0, 2, 5)) == MatchSettings()
+    with pytest.raises(RecipeError, match=r"student's layers 0 to 1\. Got 2"):
+        match_of(MatchSettings(layers=((2, 2),)), (0, 5), (0, 2, 4, 5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"student": {"from": "scratch", "progressive": 2}}, "progressive are for from: teacher"),
+        ({"student": {"from": "scratch", "layers": 2}}, "student.layers and progressive are for from: teacher"),
+        ({"distill": {"epochs": 0}}, "a training step for each cut"),
+        ({"distill": {"max_steps": 1}}, "a training step for each cut"),
+        ({"student": {"from": "teacher", "progressive": 0}}, "progressive"),
+        ({"student": {"from": "teacher", "progressive": []}}, "progressive"),
+    ],
+)
+def test_what_cannot_be_is_refused_when_the_recipe_is_read(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        make_progressive(tmp_path, **changes)
+
+
+def test_a_wrong_map_is_refused_before_the_teacher_learns(tmp_path: Path) -> None:
+    for student in ({"layers": [2, 0]}, {"layers": 1, "progressive": 9}):
+        with pytest.raises(RecipeError, match=r"student\.(layers|progressive)"):
+            build(make_progressive(tmp_path, student={"from": "teacher", **student}), out=tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()

@@ -122,12 +122,12 @@ def run_cuts(
 def _recipe_of(recipe: Recipe, cuts: tuple[Cut, ...], number: int) -> Recipe:
     match, student = recipe.distill.match, cuts[number].settings
     if match is not None:
-        match = _match_of(match, cuts[-1].layers, cuts[number].layers)
+        match = match_of(match, cuts[-1].layers, cuts[number].layers)
     distill = recipe.distill.model_copy(update={"match": match})
     return recipe.model_copy(update={"student": student, "distill": distill})
 
 
-def _match_of(match: MatchSettings, final: tuple[int, ...], now: tuple[int, ...]) -> MatchSettings:
+def match_of(match: MatchSettings, final: tuple[int, ...], now: tuple[int, ...]) -> MatchSettings:
     """The student's layer map, for a model on the way: its layers that will be the student's."""
 
     def find(layer: int) -> int:
