@@ -105,7 +105,7 @@ def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) 
         transfer = transfer_stage(recipe, shop, data) if recipe.hears_teacher_alone else None
         voting = linear if votes else None
         answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=voting, more=more)
-    student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
+    student = student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
     sparse = _sparsify(recipe, shop, data, tokenizer, student, answers, transfer)
     package = _package_stage(recipe, shop, data, tokenizer, sparse or student, answers, transfer)
     if neighbours and teacher is not None:
@@ -114,7 +114,7 @@ def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) 
     return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more, sparse)
 
 
-def _student_stage(
+def student_stage(
     recipe: Recipe,
     shop: Workshop,
     data: Outcome,
@@ -123,6 +123,13 @@ def _student_stage(
     answers: Outcome | None,
     transfer: Outcome | None,
 ) -> Outcome:
+    """Make the student and teach it; one that is cut progressively has a stage for each cut.
+
+    Args:
+        answers: the teacher's, for rows and transfer texts; None: the student learns from the rows alone.
+        transfer: texts without labels; None: there are none.
+    """
+
     def learn(folder: Path, part: Part) -> Mapping[str, Any]:
         from smallwright.model import save_model
         from smallwright.train.loop import train
