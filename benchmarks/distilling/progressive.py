@@ -31,7 +31,7 @@ from smallwright.train.predict import predict_logits
 
 RECIPE = ROOT / "recipes" / "clinc150_500kb.yaml"
 SEEDS = (0, 1)
-STEPS = 400
+STEPS = 240
 WAYS = {"one cut": (1, STEPS), "two cuts": (2, STEPS), "three cuts": (3, STEPS), "one cut, twice": (1, 2 * STEPS)}
 
 
