@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from smallwright.compress.settings import QuantizeSettings, TrainCodesSettings
 from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
@@ -94,9 +94,9 @@ class Recipe(BaseModel):
 
     @property
     def quantize(self) -> QuantizeSettings:
-        """How weights are stored; without such a step they stay float32."""
+        """How weights are stored; without such a step they stay float32, or dropped ones would save nothing: sparse."""
         found = next((step for step in self.compress if isinstance(step, QuantizeSettings)), None)
-        return found or QuantizeSettings(format="f32")
+        return found or QuantizeSettings(format="f32" if self.sparsify is None else "q4_sparse")
 
     @property
     def sparsify(self) -> SparsifySettings | None:
@@ -135,6 +135,11 @@ class Recipe(BaseModel):
             raise RecipeError(f"task.schema must be a JSON schema. {error} In {place}.") from error
         return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
 
+    @field_validator("compress", mode="before")
+    @classmethod
+    def _one_step_alone(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, Mapping) else given
+
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
         if self.task.prompt != PromptSettings() and not self.answers_prompts:
@@ -152,13 +157,13 @@ class Recipe(BaseModel):
             )
         if self.tokenizer.kind == "teacher" and self.teacher is None:
             raise ValueError("tokenizer.kind: teacher needs a teacher. Add one, or use tokenizer: {kind: train}")
-        if self.student.source == "teacher" and self.tokenizer.kind != "teacher":
-            raise ValueError("a student made from the teacher keeps its tokenizer. Use tokenizer: {kind: teacher}")
         if self.task.kind == "generate" and self.tokenizer.kind == "train" and self.tokenizer.model != "bpe":
             raise ValueError("tokenizer.model: wordpiece forgets case and spaces, which text needs. Use model: bpe")
         learners = [self.distill, *([self.teacher.finetune] if self.teacher and self.teacher.finetune else [])]
         if self.task.kind == "generate" and any(settings.token_dropout > 0 for settings in learners):
             raise ValueError("token_dropout is for task.kind: classify. Leave it out")
+        if self.data.unlabelled is not None and self.task.kind == "generate":
+            raise ValueError("data.unlabelled is for task.kind: classify. Leave it out, or add its texts to data.train")
         if self.data.unlabelled is not None and self.teacher is None:
             raise ValueError("data.unlabelled needs a teacher, whom the student hears there. Add one, or leave it out")
         if self.distill.transfer_rows and (self.task.kind == "generate" or self.teacher is None):
@@ -170,6 +175,7 @@ class Recipe(BaseModel):
                 "data.train.fields.prompt and completion. Leave it out, or add them"
             )
         self._check_augment()
+        self._check_idle()
         self._check_tokenizers()
         self._check_tutoring()
         self._check_offer()
@@ -200,6 +206,24 @@ class Recipe(BaseModel):
                 "Use fewer cuts, or more steps"
             )
 
+    def _check_idle(self) -> None:
+        """Refuse what would change nothing. A default that is written out is no wish."""
+        if self.distill.tail and self.task.kind == "classify":
+            raise ValueError(
+                "distill.tail is for task.kind: generate: a classifier hears of all classes. Got true. Leave it out"
+            )
+        # What learns later hears the student's own answers, which these keys are of then.
+        later = (self.sparsify.heal if self.sparsify else None, self.quantize.train)
+        if self.teacher is not None or any(later):
+            return
+        for name in ("temperature", "divergence", "skew", "tail"):
+            wish = getattr(self.distill, name)
+            if wish != type(self.distill).model_fields[name].default:
+                raise ValueError(
+                    f"distill.{name} is of what a teacher says. Got {name}: {str(wish).lower()} and no teacher. Leave "
+                    "it out, or add a teacher"
+                )
+
     def _check_augment(self) -> None:
         if self.data.augment is None or self.task.kind == "classify":
             return
@@ -221,7 +245,7 @@ class Recipe(BaseModel):
                 "format: q4_sparse stores a bit for every weight and codes for kept ones. Got no sparsify step, so "
                 "that all are kept. Add {method: sparsify, ...} before it, or use q4_0"
             )
-        if sparsify is not None and format != "mixed" and not has_zero(format):
+        if sparsify is not None and format not in ("mixed", "chosen") and not has_zero(format):
             raise ValueError(
                 f"dropped weights are 0, which {format} has no code for: they would come back. Use q4_sparse, or a "
                 "dense format that has one"
@@ -269,6 +293,15 @@ class Recipe(BaseModel):
             )
 
     def _check_tokenizers(self) -> None:
+        network = self.teacher is not None and self.teacher.offer.network
+        theirs = "teacher" if self.teacher is not None and self.teacher.path is not None else "train"
+        if network and self.tokenizer.kind == "teacher" and theirs == "train":
+            raise ValueError(
+                "tokenizer.kind: teacher needs a teacher with a path: one from scratch learns to read the student's "
+                "tokens. Use tokenizer: {kind: train}"
+            )
+        if network and self.student.source == "teacher" and self.tokenizer.kind != theirs:
+            raise ValueError(f"a student made from the teacher keeps its tokenizer. Use tokenizer: {{kind: {theirs}}}")
         asked, crosses = f"distill.objectives: {', '.join(self.distill.objectives)}", self.distill.crosses_tokenizers
         given = self.teacher is not None and self.teacher.path is not None
         apart = given and self.task.kind == "generate" and self.tokenizer.kind == "train"

@@ -148,6 +148,15 @@ def test_training_goes_as_in_the_recipe_but_not_as_long(tmp_path: Path) -> None:
     assert way.inherit(other).steps[-1]["train"] == {"steps": 7}
 
 
+def test_the_solver_of_the_recipe_is_for_ways_that_solve(tmp_path: Path) -> None:
+    """Rounding has none, and refuses to be told of one."""
+    recipe = make_lamps(tmp_path, format="q4_0", using="gptq", order="activation", damping=0.05)
+    steps = {way.name: way.inherit(recipe).steps[-1] for way in list_ways()}
+    for name, step in steps.items():
+        assert (step.get("order") == "activation") == (step["using"] != "round"), name
+        read_steps([step] if "sparse" not in step["format"] else [{"method": "sparsify", "sparsity": 0.5}, step])
+
+
 def stages(home: Path, name: str) -> list[Path]:
     return sorted((home / "stages").glob(f"{name}-*/{CARD}"))
 
@@ -171,7 +180,7 @@ def test_a_classifier_is_the_file_that_build_writes_and_is_scored_on_validation_
     assert sizes == sorted(sizes) and len(set(sizes)) == 3
     mixed = [one for one in by_name.values() if one.method == "mixed"]
     assert len(mixed) == 3 and all(sizes[0] < one.size_bytes <= sizes[2] for one in mixed)
-    assert all(one.size_bytes <= int(str(one.steps[0]["to"]).removesuffix("B")) for one in mixed)
+    assert all(one.size_bytes <= int(str(one.steps[0]["size"]).removesuffix("B")) for one in mixed)
     assert {one.steps[-1]["calibration"]["texts"] for one in by_name.values()} == {12}  # the recipe's own
     assert by_name[REFERENCE].lost == by_name[REFERENCE].lost_error == 0.0
     assert [one.method for one in by_name.values()][-6:] == ["trained"] * 3 + ["healed"] * 3  # the dear ones last

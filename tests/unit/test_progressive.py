@@ -114,7 +114,7 @@ def test_untaught_the_channels_of_each_cut_are_among_those_before() -> None:
         ({"layers": [0, 2], "progressive": [[2, 0, 1]]}, r"Got \[2, 0, 1\] after \[0, 1, 2, 3\]"),
         ({"layers": [0, 2], "progressive": [[0, 2, 4]]}, r"Got \[0, 2, 4\] after"),
         ({"layers": [0, 2], "progressive": [[0, 2]]}, r"number 2 takes none"),
-        ({"layers": [2, 0]}, r"rising indices from 0 to 3\. Got \[2, 0\]"),
+        ({"layers": [2, 0]}, r"indices from 0 to 3, rising\. Got \[2, 0\]"),
         ({"layers": [0, 0]}, r"Got \[0, 0\]"),
         ({"layers": [0, 4]}, r"Got \[0, 4\]"),
         ({"layers": [-1, 0]}, r"Got \[-1, 0\]"),

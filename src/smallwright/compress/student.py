@@ -151,6 +151,6 @@ def layer_indices(layers: int | Sequence[int] | None, total: int) -> tuple[int, 
         return choose_layers(total, layers)
     if not layers or list(layers) != sorted(set(layers)) or not set(layers) <= set(range(total)):
         raise RecipeError(
-            f"student.layers must be rising indices from 0 to {total - 1}. Got {list(layers)}. Use such ones."
+            f"student.layers must be indices from 0 to {total - 1}, rising. Got {list(layers)}. Use such ones."
         )
     return tuple(layers)

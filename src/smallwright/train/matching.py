@@ -61,7 +61,7 @@ class Matching(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_layers([*layers, relation_layers], len(student.layers), len(teacher.layers))
+        check_layers([*layers, relation_layers], len(student.layers), len(teacher.layers))
         self.hidden_weight, self.relation_weight = hidden_states, attention_relations
         self.layers = tuple(layers) if hidden_states else ()
         self.relation_layers = relation_layers
@@ -103,7 +103,12 @@ class Matching(nn.Module):
         return total
 
 
-def _check_layers(pairs: Sequence[tuple[int, int]], student: int, teacher: int) -> None:
+def check_layers(pairs: Sequence[tuple[int, int]], student: int, teacher: int) -> None:
+    """Refuse a map that names layers which models of ``student`` and ``teacher`` layers have not.
+
+    Raises:
+        RecipeError: it does.
+    """
     for mine, theirs in pairs:
         if not (0 <= mine < student and 0 <= theirs < teacher):
             raise RecipeError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from smallwright.train.options import LoopOptions
 
@@ -91,6 +91,15 @@ class MatchSettings(BaseModel):
     relation_layers: tuple[int, int] | None = Field(
         default=None, description="the pair whose relations are compared; None: the last of both"
     )
+
+    @model_validator(mode="after")
+    def _copies_something(self) -> MatchSettings:
+        if not (self.hidden_states or self.attention_relations):
+            raise ValueError(
+                "distill.match must copy something. Got hidden_states: 0 and attention_relations: 0. Give one a "
+                "weight, or leave match out"
+            )
+        return self
 
 
 class DistilSettings(TrainSettings):
