@@ -188,13 +188,25 @@ class Recipe(BaseModel):
             raise ValueError("bigrams are for task.kind: classify. Leave them out")
         if self.student.source == "scratch" and self.distill.epochs == 0:
             raise ValueError("distill.epochs: 0 keeps a student as it is, and one from scratch knows nothing. Use more")
-        if self.student.source == "scratch" and (self.student.width or self.student.feedforward):
-            raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
+        self._check_cuts()
         if self.student.positions and (self.student.source == "scratch" or self.task.kind == "generate"):
             raise ValueError("student.positions is for from: teacher and task.kind: classify. Use student.context")
         if self.student.source == "teacher" and self.student.bigrams:
             raise ValueError("student.bigrams is for from: scratch. Leave it out")
         return self
+
+    def _check_cuts(self) -> None:
+        student = self.student
+        if student.source == "scratch" and (student.width or student.feedforward):
+            raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
+        if student.source == "scratch" and (student.layers is not None or student.cuts > 1):
+            raise ValueError("student.layers and progressive are for from: teacher. Choose another preset instead")
+        most = 0 if self.distill.epochs == 0 else self.distill.max_steps or student.cuts
+        if student.cuts > max(1, most):
+            raise ValueError(
+                "student.progressive needs a training step for each cut, and fewer are in distill.epochs or max_steps. "
+                "Use fewer cuts, or more steps"
+            )
 
     def _check_idle(self) -> None:
         """Refuse what would change nothing. A default that is written out is no wish."""

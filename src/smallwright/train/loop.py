@@ -127,6 +127,16 @@ def train(
         torch.set_num_threads(threads_before)
 
 
+def count_steps(task: TrainingTask, options: LoopOptions) -> int:
+    """Optimizer steps of a whole run."""
+    steps = sum(_count_steps_by_epoch(task, options))
+    return min(steps, options.max_steps or steps)
+
+
+def _count_steps_by_epoch(task: TrainingTask, options: LoopOptions) -> list[int]:
+    return [math.ceil(task.count_batches(epoch) / options.accumulate) for epoch in range(options.epochs)]
+
+
 class _Run:
     """One call of ``train``."""
 
@@ -151,10 +161,8 @@ class _Run:
         self.device = next(model.parameters()).device
         self.precision = choose_precision(options.precision, self.device)
         self.fingerprint = _fingerprint(model, task, options, self.precision, objective.name, constraint)
-        self.steps_by_epoch = [
-            math.ceil(task.count_batches(epoch) / options.accumulate) for epoch in range(options.epochs)
-        ]
-        self.total_steps = min(sum(self.steps_by_epoch), options.max_steps or sum(self.steps_by_epoch))
+        self.steps_by_epoch = _count_steps_by_epoch(task, options)
+        self.total_steps = count_steps(task, options)
         self.warmup_steps = round(options.warmup_fraction * self.total_steps)
         self.state = _State()
         self.balancer = self._make_balancer()
