@@ -6,10 +6,9 @@ Not here: defaults and ranges, which stand beside the code that uses them; runni
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
@@ -19,44 +18,15 @@ from smallwright.compress.sparsifying.settings import HealSettings, SparsifySett
 from smallwright.compress.steps import CompressStep
 from smallwright.compress.student import StudentSettings
 from smallwright.data.settings import DataSettings
-from smallwright.errors import EngineError, RecipeError
+from smallwright.errors import RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
 from smallwright.recipe_text import apply_override, copy_tree, expand, explain
 from smallwright.spec.formats import has_zero
-from smallwright.spec.prompt import PromptForm
+from smallwright.task import PromptSettings, TaskSettings
 from smallwright.teacher.endpoint_settings import CLASSIFIERS_ONLY
 from smallwright.teacher.settings import AnyTeacherSettings
 from smallwright.tokenizer.settings import TokenizerSettings
 from smallwright.train.settings import DistilSettings
-
-
-class PromptSettings(BaseModel):
-    """What becomes of a prompt before it is tokenised, in training and in the package alike."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    begin: str = Field("", max_length=200, description="stands before a prompt")
-    end: str = Field("\n", max_length=200, description="stands between a prompt and its completion; may be empty")
-    lowercase: bool = Field(False, description="make a prompt's letters small; completions keep their case")
-
-    @property
-    def form(self) -> PromptForm:
-        """The same as a plain value."""
-        return PromptForm(self.begin, self.end, self.lowercase)
-
-
-class TaskSettings(BaseModel):
-    """What the model is for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["classify", "generate"] = Field(description="classify: text to label; generate: text to more text")
-    answer_schema: dict[str, Any] | str | None = Field(
-        None,
-        alias="schema",
-        description="generate: a JSON schema that every answer obeys, or its file; rows need a completion",
-    )
-    prompt: PromptSettings = Field(PromptSettings(), description="generate: how prompts are written for the model")
 
 
 class Recipe(BaseModel):
@@ -115,25 +85,7 @@ class Recipe(BaseModel):
         Raises:
             RecipeError: the file is missing or no JSON object, or the schema does not compile.
         """
-        from smallwright.run.schema import AnswerForm
-
-        given = self.task.answer_schema
-        if given is None:
-            return None
-        place = "task.schema"
-        if isinstance(given, str):
-            path = self.root / Path(given).expanduser()
-            place = str(path)
-            try:
-                given = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise RecipeError(f"task.schema must be a readable JSON file. Got: {reason} in {place}.") from error
-        try:
-            AnswerForm(given)
-        except EngineError as error:
-            raise RecipeError(f"task.schema must be a JSON schema. {error} In {place}.") from error
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+        return self.task.read_schema(self.root)
 
     @field_validator("compress", mode="before")
     @classmethod

@@ -141,43 +141,21 @@ def compress_stage(
     if not settings.chosen_beforehand:
         return None
 
-    def code(folder: Path) -> None:
-        from smallwright.compress.quantizing.answers import Judge
-        from smallwright.compress.quantizing.model import quantize_model
-        from smallwright.model import load_model
-
-        student = load_model(model.folder / folder_name)
-        texts = draw_texts(settings, student.spec) if settings.calibrated else ()
-        options = read_options(settings, keep_zeros=recipe.sparsify is not None)
-        facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
-        with coding_threads(shop.cores):
-            if settings.format == "mixed":
-                beside = count_beside(settings, student.spec, folder, write_rounded)
-                room = count_room(settings.size or 0, student.spec, beside)
-                formats, facts["sensitivity"] = mix_formats(settings, student, texts, options, room)
-            else:
-                formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
-            judge = Judge(student, texts) if settings.using != "round" or settings.correct_bias else None
-            found = quantize_model(student, formats, texts, options)
-            if judge is not None:
-                facts |= _harm(judge, found, model.folder / folder_name, options)
-        save_coded(found, folder, facts | summarise(found))
+    place = Workplace(recipe, shop, model.folder / folder_name, draw_texts, write_rounded, open_task)
 
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
 
         if settings.format == "chosen":
-            return choose_steps(
-                Workplace(recipe, shop, model.folder / folder_name, draw_texts, write_rounded, open_task), folder
-            )
+            return choose_steps(place, folder)
         if settings.train is None:
-            code(folder)
+            _code(place, folder)
             return read_facts(folder)
         if not (folder / CODED / CARD).is_file():
             (folder / CODED).mkdir(exist_ok=True)
-            code(folder / CODED)
+            _code(place, folder / CODED)
         coded, facts = open_coded(folder / CODED), read_facts(folder / CODED)
-        dense = load_model(model.folder / folder_name)
+        dense = load_model(place.student)
         found, facts["train"] = train_codes(recipe, shop, settings, dense, coded, open_task, folder / "training")
         save_coded(found, folder, facts)
         return facts
@@ -189,6 +167,30 @@ def compress_stage(
     asked |= {"distill": recipe.distill.described, "seed": recipe.seed}
     inputs |= {} if answers is None else {"answers": answers}
     return shop.run("compress", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
+
+
+def _code(place: Workplace, folder: Path) -> None:
+    """Code the student in the one way that the recipe names, and leave it in a folder."""
+    from smallwright.compress.quantizing.answers import Judge
+    from smallwright.compress.quantizing.model import quantize_model
+    from smallwright.model import load_model
+
+    settings, student = quantize_settings(place.recipe), load_model(place.student)
+    spec = student.spec
+    texts = place.draw_texts(settings, spec) if settings.calibrated else ()
+    options = read_options(settings, keep_zeros=place.recipe.sparsify is not None)
+    facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
+    with coding_threads(place.shop.cores):
+        if settings.format == "mixed":
+            room = count_room(settings.size or 0, spec, count_beside(settings, spec, folder, place.write))
+            formats, facts["sensitivity"] = mix_formats(settings, student, texts, options, room)
+        else:
+            formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+        judge = Judge(student, texts) if settings.using != "round" or settings.correct_bias else None
+        found = quantize_model(student, formats, texts, options)
+        if judge is not None:
+            facts |= _harm(judge, found, place.student, options)
+    save_coded(found, folder, facts | summarise(found))
 
 
 def _harm(judge: Judge, found: Quantized, student: Path, options: QuantizeOptions) -> dict[str, float]:
