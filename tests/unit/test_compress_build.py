@@ -14,13 +14,14 @@ from tests.unit.test_ensemble_build import LEARN, make_recipe
 from tests.unit.test_package import decoder, encoder
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from smallwright.compress.quantize import count_bytes, plan_formats
 from smallwright.compress.quantizing.gptq import Solver
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.pipeline import build, make_plan
 from smallwright.pipeline.coded import coding_threads
-from smallwright.pipeline.compress import check_compression, describe_compression, draw_rows
+from smallwright.pipeline.compress import check_compression, check_room, describe_compression, draw_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
 from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.recipe import Recipe
@@ -129,13 +130,58 @@ def test_a_size_alone_is_a_step(tmp_path: Path) -> None:
         make_lamps(tmp_path, to="4MB", format="q4_0")
 
 
-def test_a_size_that_no_format_fits_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        RecipeError, match=r"compress\.size must hold all weights in the coarsest formats\. Got room for"
-    ):
-        build(make_lamps(tmp_path, format="mixed", size="45000B"), out=tmp_path, quiet=True)
-    with pytest.raises(RecipeError, match=r"compress\.size must hold all weights in the coarsest formats\. Got 30,000"):
-        make_plan(make_lamps(tmp_path, format="mixed", size="30000B"))
+def list_stages(folder: Path) -> set[str]:
+    return {path.name.rpartition("-")[0] for path in folder.glob("*/stages/*") if path.is_dir()}
+
+
+def test_a_size_that_no_format_fits_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    """What the layers alone exceed is refused at once; with the vocabulary, as soon as the tokenizer is there."""
+    law = r"compress\.size must hold all weights in the coarsest formats\. Got {:,} bytes"
+    for size, stages in ((20_000, set()), (45_000, {"data", "tokenizer"})):
+        recipe = make_lamps(tmp_path, format="mixed", size=f"{size}B")
+        with pytest.raises(RecipeError, match=law.format(size)):
+            build(recipe, out=tmp_path, quiet=True)
+        assert list_stages(tmp_path) == stages
+        with pytest.raises(RecipeError, match=law.format(size)):
+            make_plan(recipe)
+
+
+@pytest.mark.parametrize("correct_bias", [False, True])
+def test_the_smallest_size_that_is_not_refused_early_is_enough(tmp_path: Path, correct_bias: bool) -> None:
+    """But for the little that aligns the tensors."""
+
+    def accepts(size: int) -> bool:
+        try:
+            make_plan(make_lamps(tmp_path, format="mixed", size=f"{size}B", correct_bias=correct_bias))
+        except RecipeError:
+            return False
+        return True
+
+    least, enough = 20_000, 120_000
+    while enough - least > 1:
+        middle = (least + enough) // 2
+        least, enough = (least, middle) if accepts(middle) else (middle, enough)
+    size = enough + 1_500
+    recipe = make_lamps(tmp_path, format="mixed", size=f"{size}B", correct_bias=correct_bias)
+    assert build(recipe, out=tmp_path, quiet=True).package.stat().st_size <= size
+
+
+def test_a_size_is_of_formats_that_keep_dropped_weights(tmp_path: Path) -> None:
+    """q2_span has no 0: after a sparsify step, layers take q3_span at least."""
+    spec = decoder()
+    drop = {"method": "sparsify", "pattern": "2:4"}
+    step = {"method": "quantize", "format": "mixed"}
+    formats = plan_formats(spec, "q2_span")
+    layers = {name for name in formats if name.startswith("layers.") and formats[name] == "q2_span"}
+    least = {way: count_bytes(spec, formats | dict.fromkeys(layers, way)) for way in ("q2_span", "q3_span")}
+    between = f"{(least['q2_span'] + least['q3_span']) // 2 + 2_000}B"
+    recipes = [
+        Recipe.from_mapping({"name": "x", "task": {"kind": "generate"}, "data": {"train": "x"}, "compress": steps})
+        for steps in ([{**step, "size": between}], [drop, {**step, "size": between}])
+    ]
+    check_room(recipes[0], spec)
+    with pytest.raises(RecipeError, match=rf"where those take {least['q3_span']:,} and"):
+        check_room(recipes[1], spec)
 
 
 def make_generator(folder: Path, step: dict[str, Any], **changes: Any) -> Recipe:
@@ -284,3 +330,10 @@ def test_a_method_that_does_harm_is_told() -> None:
     assert said.endswith("answers to them 0.062 nats from float32's, 0.12 by rounding in the same formats")
     said = describe_compression(settings, {**facts, "nats": 0.5})
     assert said.endswith("gptq does harm here, use using: round, a finer format or train")
+    trained = QuantizeSettings(format="q2_span", using="gptq", train={"steps": 5})
+    done = {"train": {"steps": 5, "best_step": 5, "scores_before": {"loss": 2.0}, "scores": {"loss": 1.0}}}
+    said = describe_compression(trained, {**facts, **done, "nats": 0.5})
+    assert "from float32's before training, 0.12 by rounding" in said and "use using: round;" in said
+    corrected = QuantizeSettings(format="q2_span", correct_bias=True)
+    said = describe_compression(corrected, {**facts, "nats": 0.5})
+    assert said.endswith("correct_bias does harm here, use no correct_bias, a finer format or train")

@@ -10,6 +10,7 @@ import hashlib
 import json
 import math
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,25 +113,81 @@ def write_package(
         ModelSpecError: a tensor cannot be rounded (NaN, width not divisible).
         CheckpointError: the tokenizer is of an unsupported kind.
     """
-    _check_task(spec, task)
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise PackageError(f"the calibration temperature must be above 0. Got {temperature}.", kind="bad_value")
     listed = list_tensors(spec)
     _check_names(listed, tensors, "tensors")
     _check_names(listed, formats, "formats")
+    keys = (temperature, provenance, roles, schema, chat_template, answer_calibration, scale_span)
+    writer = _begin(spec, _file_type(listed, formats), tokenizer, task, name, *keys)
+    interleaved = choose_architecture(spec) in INTERLEAVED_ARCHITECTURES
+    for tensor in listed:
+        coded = (rows or {}).get(tensor.name)
+        array = _checked(tensor, tensors[tensor.name]) if coded is None else _checked_rows(tensor, coded, formats)
+        array = interleave(array, spec, tensor) if interleaved else array
+        _add_tensor(writer, tensor, array, formats[tensor.name], scale_span)
+    return _save(writer, Path(path))
+
+
+def count_keys(
+    spec: ModelSpec,
+    tokenizer: Tokenizer,
+    task: Mapping[str, Any],
+    name: str,
+    *,
+    provenance: Mapping[str, Any] | None = None,
+    roles: Mapping[str, str] | None = None,
+    schema: str | None = None,
+    scale_span: int = SCALE_SPAN,
+) -> int:
+    """Bytes of a package beside its weights: keys, vocabulary and names of tensors, without what aligns these.
+
+    The arguments and errors are those of ``write_package``.
+    """
+    keys = (1.0, provenance, roles, schema, None, None, scale_span)
+    writer = _begin(spec, _GUESSED, tokenizer, task, name, *keys)
+    for tensor in list_tensors(spec):
+        count = 4 * math.prod(tensor.shape)
+        writer.add_tensor_info(tensor.package_name, tensor.shape, np.dtype(np.float32), count)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "keys.gguf"
+        try:
+            writer.write_header_to_file(path=path)
+            writer.write_kv_data_to_file()
+            writer.write_ti_data_to_file()
+        finally:
+            writer.close()
+        return path.stat().st_size
+
+
+def _begin(
+    spec: ModelSpec,
+    file_type: int,
+    tokenizer: Tokenizer,
+    task: Mapping[str, Any],
+    name: str,
+    temperature: float,
+    provenance: Mapping[str, Any] | None,
+    roles: Mapping[str, str] | None,
+    schema: str | None,
+    chat_template: str | None,
+    answer_calibration: Mapping[str, float] | None,
+    scale_span: int,
+) -> gguf.GGUFWriter:
+    """A writer that knows every key, and no tensor yet."""
+    _check_task(spec, task)
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise PackageError(f"the calibration temperature must be above 0. Got {temperature}.", kind="bad_value")
     architecture = choose_architecture(spec)
     writer = gguf.GGUFWriter(path=None, arch=architecture)
     writer.add_custom_alignment(ALIGNMENT)
     writer.add_string("general.type", "model")
     writer.add_string("general.name", name)
-    writer.add_uint32("general.file_type", _file_type(listed, formats))
+    writer.add_uint32("general.file_type", file_type)
     writer.add_uint32("general.quantization_version", gguf.GGML_QUANT_VERSION)
     _add_keys(writer, list_keys(spec, architecture))
     keys = write_vocabulary(
         describe(tokenizer, roles), rows=spec.embedding.vocabulary, token_types=spec.embedding.token_types
     )
     _add_vocabulary(writer, keys)
-    interleaved = architecture in INTERLEAVED_ARCHITECTURES
     writer.add_uint32(KEY_FORMAT, FORMAT_VERSION)
     writer.add_string(KEY_MODEL, spec.to_json())
     writer.add_string(KEY_TASK, _canonical(dict(task)))
@@ -142,15 +199,10 @@ def write_package(
         writer.add_string(KEY_CHAT_TEMPLATE, chat_template)
     if answer_calibration is not None:
         writer.add_string(KEY_ANSWER_CALIBRATION, _canonical(answer_calibration))
-    writer.add_bool(KEY_ROTARY_INTERLEAVED, interleaved)
+    writer.add_bool(KEY_ROTARY_INTERLEAVED, architecture in INTERLEAVED_ARCHITECTURES)
     if scale_span:
         writer.add_uint32(KEY_SCALE_SPAN, scale_span)
-    for tensor in listed:
-        coded = (rows or {}).get(tensor.name)
-        array = _checked(tensor, tensors[tensor.name]) if coded is None else _checked_rows(tensor, coded, formats)
-        array = interleave(array, spec, tensor) if interleaved else array
-        _add_tensor(writer, tensor, array, formats[tensor.name], scale_span)
-    return _save(writer, Path(path))
+    return writer
 
 
 def interleave(array: NDArray[_Kind], spec: ModelSpec, tensor: TensorSpec) -> NDArray[_Kind]:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smallwright.model import read_spec
+from smallwright.pipeline.beforehand import check_recipe
 from smallwright.pipeline.classify import make_classifier
-from smallwright.pipeline.compress import check_compression
 from smallwright.pipeline.generate import make_generator
 from smallwright.pipeline.judge_answers import judge_answers
 from smallwright.pipeline.judge_classifier import judge_classifier
@@ -59,7 +58,7 @@ def build(
     """
     if not isinstance(recipe, Recipe):
         recipe = Recipe.load(recipe, overrides)
-    _refuse_formats_early(recipe)
+    check_recipe(recipe)
     home = Path(out) / recipe.name
     with exclusive(home):
         shop = Workshop(home / "stages", threads=recipe.threads, quiet=quiet)
@@ -77,11 +76,3 @@ def build(
             report_html=publish(judged.folder / "report.html", home / "report.html"),
             report=judged.report,
         )
-
-
-def _refuse_formats_early(recipe: Recipe) -> None:
-    """What the weights' formats or their method cannot do is known from the teacher's config: refuse before hours of
-    training. Students from scratch have widths that every format stores, and norms and biases that every method takes.
-    """
-    if recipe.student.source == "teacher" and recipe.teacher is not None and recipe.teacher.path is not None:
-        check_compression(recipe, read_spec(recipe.root / recipe.teacher.path))

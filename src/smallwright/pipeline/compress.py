@@ -75,37 +75,44 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
     if settings.using == "awq":
         check_awq(spec)
-    if settings.correct_bias:
+    corrected = settings.correct_bias or (recipe.sparsify is not None and recipe.sparsify.correct_bias)
+    if corrected:
         before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
         if before != after:
             raise RecipeError(
                 f"compress.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
                 "no place for them. Leave it out."
             )
-    check_train(settings, with_biases(spec) if settings.correct_bias else spec)
+    check_train(settings, with_biases(spec) if corrected else spec)
     return formats
 
 
-def check_room(recipe: Recipe, spec: ModelSpec) -> None:
-    """Refuse a size for mixed formats that the coarsest weights alone exceed.
+def check_room(recipe: Recipe, spec: ModelSpec, beside: int = 0) -> None:
+    """Refuse a size for mixed formats that the coarsest weights and what stands beside them exceed.
 
     Args:
-        spec: the very student.
+        spec: the student, or one of fewer tokens and classes.
+        beside: bytes of vocabulary and keys, as far as they are known.
     Raises:
         RecipeError: ``compress.size`` is too small.
     """
-    from smallwright.compress.quantizing.mixed import FORMATS_TRIED
+    from smallwright.compress.quantizing.bias import with_biases
+    from smallwright.compress.quantizing.mixed import coarsest_formats, fixed_formats
 
-    settings, coarsest = quantize_settings(recipe), FORMATS_TRIED[0]
-    least = count_bytes(
-        spec, plan_formats(spec, coarsest, embedding=settings.embedding, head=settings.head or coarsest)
-    )
+    settings = quantize_settings(recipe)
+    if settings.size is None:
+        return
+    whole = with_biases(spec) if settings.correct_bias else spec
+    fixed = fixed_formats(whole, settings.embedding, settings.head)
+    options = read_options(settings, keep_zeros=recipe.sparsify is not None)
+    weights = count_bytes(whole, coarsest_formats(whole, options, fixed))
     if settings.format == "chosen":
-        least = min(least, least_bytes(spec, settings))
-    if settings.size is not None and settings.size < least:
+        weights = min(weights, least_bytes(whole, settings))
+    kept = settings.size - count_room(settings.size, spec, beside)
+    if settings.size < weights + kept:
         raise RecipeError(
             f"compress.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
-            f"take {least:,}. Give more, or use a smaller student."
+            f"take {weights:,} and vocabulary, keys and alignment {kept:,}. Give more, or use a smaller student."
         )
 
 
@@ -134,43 +141,21 @@ def compress_stage(
     if not settings.chosen_beforehand:
         return None
 
-    def code(folder: Path) -> None:
-        from smallwright.compress.quantizing.answers import Judge
-        from smallwright.compress.quantizing.model import quantize_model
-        from smallwright.model import load_model
-
-        student = load_model(model.folder / folder_name)
-        texts = draw_texts(settings, student.spec) if settings.calibrated else ()
-        options = read_options(settings, keep_zeros=recipe.sparsify is not None)
-        facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
-        with coding_threads(shop.cores):
-            if settings.format == "mixed":
-                beside = count_beside(settings, student.spec, folder, write_rounded)
-                room = count_room(settings.size or 0, student.spec, beside)
-                formats, facts["sensitivity"] = mix_formats(settings, student, texts, options, room)
-            else:
-                formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
-            judge = Judge(student, texts) if settings.using != "round" else None
-            found = quantize_model(student, formats, texts, options)
-            if judge is not None:
-                facts |= _harm(judge, found, model.folder / folder_name, options)
-        save_coded(found, folder, facts | summarise(found))
+    place = Workplace(recipe, shop, model.folder / folder_name, draw_texts, write_rounded, open_task)
 
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
 
         if settings.format == "chosen":
-            return choose_steps(
-                Workplace(recipe, shop, model.folder / folder_name, draw_texts, write_rounded, open_task), folder
-            )
+            return choose_steps(place, folder)
         if settings.train is None:
-            code(folder)
+            _code(place, folder)
             return read_facts(folder)
         if not (folder / CODED / CARD).is_file():
             (folder / CODED).mkdir(exist_ok=True)
-            code(folder / CODED)
+            _code(place, folder / CODED)
         coded, facts = open_coded(folder / CODED), read_facts(folder / CODED)
-        dense = load_model(model.folder / folder_name)
+        dense = load_model(place.student)
         found, facts["train"] = train_codes(recipe, shop, settings, dense, coded, open_task, folder / "training")
         save_coded(found, folder, facts)
         return facts
@@ -179,9 +164,33 @@ def compress_stage(
     inputs: dict[str, str | Outcome] = {"model": model, "lessons": lessons}
     if settings.train is None:
         return shop.run("compress", run, settings=asked, inputs=inputs)
-    asked |= {"distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}), "seed": recipe.seed}
+    asked |= {"distill": recipe.distill.described, "seed": recipe.seed}
     inputs |= {} if answers is None else {"answers": answers}
     return shop.run("compress", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
+
+
+def _code(place: Workplace, folder: Path) -> None:
+    """Code the student in the one way that the recipe names, and leave it in a folder."""
+    from smallwright.compress.quantizing.answers import Judge
+    from smallwright.compress.quantizing.model import quantize_model
+    from smallwright.model import load_model
+
+    settings, student = quantize_settings(place.recipe), load_model(place.student)
+    spec = student.spec
+    texts = place.draw_texts(settings, spec) if settings.calibrated else ()
+    options = read_options(settings, keep_zeros=place.recipe.sparsify is not None)
+    facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
+    with coding_threads(place.shop.cores):
+        if settings.format == "mixed":
+            room = count_room(settings.size or 0, spec, count_beside(settings, spec, folder, place.write))
+            formats, facts["sensitivity"] = mix_formats(settings, student, texts, options, room)
+        else:
+            formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+        judge = Judge(student, texts) if settings.using != "round" or settings.correct_bias else None
+        found = quantize_model(student, formats, texts, options)
+        if judge is not None:
+            facts |= _harm(judge, found, place.student, options)
+    save_coded(found, folder, facts | summarise(found))
 
 
 def _harm(judge: Judge, found: Quantized, student: Path, options: QuantizeOptions) -> dict[str, float]:
@@ -231,10 +240,13 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
 
 
 def _describe_answers(settings: QuantizeSettings, ours: float, rounding: float) -> str:
-    said = f"answers to them {ours:.2g} nats from float32's, {rounding:.2g} by rounding in the same formats"
+    then = "" if settings.train is None else " before training"
+    said = f"answers to them {ours:.2g} nats from float32's{then}, {rounding:.2g} by rounding in the same formats"
     if ours <= rounding:
         return said
-    return f"{said}: {settings.using} does harm here, use using: round, a finer format or train"
+    method = settings.using if settings.using != "round" else "correct_bias"
+    instead = "using: round" if settings.using != "round" else "no correct_bias"
+    return f"{said}: {method} does harm here, use {instead}" + (", a finer format or train" if not then else "")
 
 
 def _coarsest_nats(one: Mapping[str, Any]) -> float:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from smallwright.compress.quantize import count_bytes, plan_formats
 from smallwright.errors import ModelSpecError, RecipeError
 from smallwright.evaluate.report.explore_page import write_exploration
+from smallwright.pipeline.beforehand import check_models
 from smallwright.pipeline.classify import Classifier, make_classifier
 from smallwright.pipeline.compress import check_compression
 from smallwright.pipeline.generate import Generator, make_generator
@@ -154,6 +155,7 @@ def explore(
         SmallwrightError: whatever building the student refuses.
     """
     check_chosen(methods)
+    check_models(recipe)
     home, own = Path(out) / recipe.name, _own_steps(recipe)
 
     def chosen(ways: Sequence[Way]) -> list[Way]:

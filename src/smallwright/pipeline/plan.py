@@ -9,20 +9,19 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from statistics import median
 
 import torch
 
+from smallwright.compress.progressive import Cut, plan_cuts
 from smallwright.compress.quantize import count_bytes
 from smallwright.data import read_rows
-from smallwright.errors import RecipeError
-from smallwright.model import preset, read_spec
-from smallwright.pipeline.compress import check_compression, check_room
-from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.shared import prepare_rows, quantize_settings, read_training_texts
+from smallwright.pipeline.beforehand import check_recipe, check_size, student_spec, teacher_specs
+from smallwright.pipeline.compress import check_compression
+from smallwright.pipeline.shared import Reader, prepare_rows, quantize_settings, read_training_texts
 from smallwright.pipeline.teach_endpoint import word_questions
 from smallwright.pipeline.written import word_requests
 from smallwright.recipe import Recipe
@@ -33,8 +32,7 @@ from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.new_rows import MOST_ROUNDS
 from smallwright.teacher.package_settings import PackageSettings
 from smallwright.teacher.questions import Questions
-from smallwright.teacher.settings import NetworkSettings
-from smallwright.tokenizer.load import load_tokenizer
+from smallwright.tokenizer.load import load_roles, load_tokenizer
 from smallwright.tokenizer.train import train_tokenizer
 from smallwright.tokenizer.trim import trim
 from smallwright.train.precision import choose_precision
@@ -59,7 +57,8 @@ class Asked:
 class Plan:
     """The numbers of a plan. Sizes in bytes, counts in units; ``seconds`` is that of the matrix products.
 
-    ``asked`` is None where the teacher is no endpoint.
+    ``asked`` is None where the teacher is no endpoint. ``cuts``: what each model on the way from teacher to student
+    keeps, the student last; empty where there is none on the way.
     """
 
     student_parameters: int
@@ -70,6 +69,7 @@ class Plan:
     training_tokens: int
     seconds: float
     asked: Asked | None = None
+    cuts: tuple[Cut, ...] = ()
 
 
 def count_parameters(spec: ModelSpec) -> int:
@@ -83,27 +83,31 @@ def make_plan(recipe: Recipe) -> Plan:
     Raises:
         SmallwrightError: whatever the build itself would refuse about recipe, data or teacher.
     """
+    check_recipe(recipe)
     with tempfile.TemporaryDirectory() as folder:
         prepare_rows(recipe, Path(folder))
         rows = read_rows(Path(folder) / "train.jsonl")
         texts = read_training_texts(recipe, Path(folder))
         asked = _count_questions(recipe, Path(folder))
     labels = tuple(sorted({row.label for row in rows if row.label is not None}))
-    tokenizer = _make_tokenizer(recipe, texts)
-    vocabulary = tokenizer.get_vocab_size()
+    reader = _make_tokenizer(recipe, texts)
+    tokenizer, vocabulary = reader.tokenizer, reader.size
     # Rows that are made later are about as long as those that are there.
     training_rows = (1 + _copies(recipe)) * (len(rows) + _count_new_rows(recipe, len(labels)))
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     tokens = round(tokens * training_rows / max(1, len(rows)))
-    networks = _teacher_specs(recipe, vocabulary, labels)
+    networks = teacher_specs(recipe, vocabulary, labels)
     teacher = networks[0][1] if networks else None
-    student = _student_spec(recipe, vocabulary, labels, teacher)
+    student = student_spec(recipe, vocabulary, labels, teacher)
     formats, most = check_compression(recipe, student), quantize_settings(recipe).size
     sparsity = 0.0 if recipe.sparsify is None else recipe.sparsify.share
-    check_room(recipe, student)
+    check_size(recipe, reader, labels, recipe.threads or 1)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
     learnt = heard * recipe.distill.epochs + _count_later_tokens(recipe, tokens / max(1, training_rows))
-    seconds = 6 * _active(student) * learnt / _measure_flops(recipe.distill.precision)
+    cuts = plan_cuts(recipe.student, teacher) if recipe.student.cuts > 1 and teacher is not None else ()
+    learners = [cut.spec for cut in cuts] or [student]  # each hears an equal share
+    active = sum(_active(spec) for spec in learners) / len(learners)
+    seconds = 6 * active * learnt / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
         finetune = settings.finetune
         epochs, precision = (finetune.epochs, finetune.precision) if finetune else (0, "float32")
@@ -117,6 +121,7 @@ def make_plan(recipe: Recipe) -> Plan:
         training_tokens=tokens,
         seconds=seconds,
         asked=asked,
+        cuts=cuts,
     )
 
 
@@ -135,6 +140,7 @@ def render_plan(recipe: Recipe, plan: Plan) -> str:
         "",
         f"training data      {plan.training_rows:,} rows, {plan.training_tokens:,} tokens of {plan.vocabulary:,}",
         f"teacher            {teacher}",
+        *(f"cut {number}              {_describe_cut(cut)}" for number, cut in enumerate(plan.cuts, 1)),
         f"student            {plan.student_parameters:,} parameters",
         f"weights in file    {plan.package_bytes / 1e6:.2f} MB (the vocabulary comes on top)",
         f"training time      about {plan.seconds / 60:.1f} minutes here for matrix products; tiny models take longer",
@@ -142,17 +148,21 @@ def render_plan(recipe: Recipe, plan: Plan) -> str:
     return "\n".join(lines)
 
 
-def _make_tokenizer(recipe: Recipe, texts: list[str]):  # type: ignore[no-untyped-def]
-    if recipe.tokenizer.kind == "train":
-        return train_tokenizer(texts, recipe.tokenizer)
-    if recipe.teacher is None or recipe.teacher.path is None:
-        raise RecipeError(
-            "tokenizer.kind: teacher needs a teacher with a path. Got none. Use tokenizer: {kind: train}."
-        )
-    tokenizer = load_tokenizer(recipe.root / recipe.teacher.path)
-    if not recipe.tokenizer.trim:
-        return tokenizer
-    return trim(tokenizer, texts, keep_first=recipe.tokenizer.keep_first, min_count=recipe.tokenizer.min_count)[0]
+def _describe_cut(cut: Cut) -> str:
+    layers = ", ".join(str(layer) for layer in cut.layers)
+    neurons = min(layer.feedforward.width for layer in cut.spec.layers)
+    return f"the teacher's layers {layers}; {cut.spec.width} channels, {neurons} neurons a layer"
+
+
+def _make_tokenizer(recipe: Recipe, texts: list[str]) -> Reader:
+    if recipe.tokenizer.kind == "train" or recipe.teacher is None or recipe.teacher.path is None:
+        return Reader(train_tokenizer(texts, recipe.tokenizer), None, None)
+    path = recipe.root / recipe.teacher.path
+    tokenizer = load_tokenizer(path)
+    if recipe.tokenizer.trim:
+        wish = recipe.tokenizer
+        tokenizer, _ = trim(tokenizer, texts, keep_first=wish.keep_first, min_count=wish.min_count)
+    return Reader(tokenizer, None, load_roles(path))
 
 
 def _count_questions(recipe: Recipe, folder: Path) -> Asked | None:
@@ -198,46 +208,6 @@ def _count_later_tokens(recipe: Recipe, tokens_per_row: float) -> float:
 def _copies(recipe: Recipe) -> int:
     """Variants of each training row."""
     return 0 if recipe.data.augment is None else recipe.data.augment.copies
-
-
-def _teacher_specs(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> list[tuple[NetworkSettings, ModelSpec]]:
-    """The teacher's network, then the others of its ensemble; none without a teacher, or with one that is asked."""
-    teacher = recipe.teacher
-    if teacher is None or not teacher.offer.network:
-        return []
-    networks: list[NetworkSettings] = [teacher, *(teacher.ensemble.teachers if teacher.ensemble else ())]
-    return [(network, _network_spec(recipe, network, vocabulary, labels)) for network in networks]
-
-
-def _network_spec(recipe: Recipe, settings: NetworkSettings, vocabulary: int, labels: tuple[str, ...]) -> ModelSpec:
-    if settings.path is not None:
-        return read_spec(recipe.root / settings.path, labels=labels or None)
-    return preset(
-        settings.preset,
-        vocabulary=vocabulary,
-        causal=recipe.task.kind == "generate",
-        heads=make_heads(recipe.task.kind, labels),
-        context=recipe.student.context,
-        bigrams=settings.bigrams,
-    )
-
-
-def _student_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teacher: ModelSpec | None) -> ModelSpec:
-    if recipe.student.source == "teacher" and teacher is not None:
-        from smallwright.compress.student import shrink_spec
-
-        heads = dict(teacher.heads) or make_heads(recipe.task.kind, labels)
-        smaller = shrink_spec(recipe.student, teacher).with_vocabulary(vocabulary)
-        return replace(smaller, heads=heads)
-    causal = recipe.task.kind == "generate"
-    return preset(
-        recipe.student.preset,
-        vocabulary=vocabulary,
-        causal=causal,
-        heads=make_heads(recipe.task.kind, labels),
-        context=recipe.student.context,
-        bigrams=recipe.student.bigrams,
-    )
 
 
 def _active(spec: ModelSpec) -> int:

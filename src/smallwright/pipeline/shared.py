@@ -23,11 +23,12 @@ from smallwright.compress.quantize import plan_formats
 from smallwright.compress.settings import QuantizeSettings
 from smallwright.data import DataReport, hash_inputs, input_files, prepare, read_rows
 from smallwright.errors import CheckpointError
-from smallwright.package.write import PackageInfo, write_package
+from smallwright.package.write import PackageInfo, count_keys, write_package
 from smallwright.pipeline.stage import Outcome, hash_file, write_atomically
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run.schema import AnswerForm
+from smallwright.spec import ModelSpec
 from smallwright.spec.formats import SCALE_SPAN
 from smallwright.spec.package import FORMAT_VERSION
 from smallwright.spec.prompt import PromptForm
@@ -187,7 +188,7 @@ def package_model(
         else plan_formats(spec, quantize.uniform, embedding=quantize.embedding, head=quantize.head),
         rows=None if quantized is None else quantized.rows,
         tokenizer=tokenizer,
-        task={"kind": kind, "head": next(iter(spec.heads)), **({} if prompt is None else {"prompt": asdict(prompt)})},
+        task=_describe_task(kind, spec, prompt),
         name=name,
         temperature=temperature,
         provenance=provenance,
@@ -196,6 +197,32 @@ def package_model(
         answer_calibration=answer_calibration,
         scale_span=SCALE_SPAN if quantize.scales == "spans" else 0,
     )
+
+
+def count_beside(recipe: Recipe, spec: ModelSpec, reader: Reader, threads: int) -> int:
+    """Bytes that the recipe's package holds beside its weights, but for a few hundred of what is known later.
+
+    Args:
+        spec: the student.
+        reader: its tokenizer.
+        threads: of training; the package names them.
+    """
+    return count_keys(
+        spec,
+        reader.tokenizer,
+        _describe_task(recipe.task.kind, spec, recipe.task.prompt.form if recipe.answers_prompts else None),
+        recipe.name,
+        provenance=make_provenance(recipe, {}, threads),
+        roles=reader.roles,
+        schema=recipe.read_schema(),
+        scale_span=SCALE_SPAN if recipe.quantize.scales == "spans" else 0,
+    )
+
+
+def _describe_task(kind: str, spec: ModelSpec, prompt: PromptForm | None) -> dict[str, Any]:
+    """What a package says of its task."""
+    asked = {} if prompt is None else {"prompt": asdict(prompt)}
+    return {"kind": kind, "head": next(iter(spec.heads)), **asked}
 
 
 def make_provenance(recipe: Recipe, inputs: Mapping[str, Outcome | None], threads: int) -> dict[str, Any]:

@@ -164,13 +164,31 @@ class _Meter:
             return
         whole = module.weight.detach().clone()
         nats, sizes = {}, {}
-        for format in (one for one in FORMATS_TRIED if has_zero(one) or not options.drops(name)):
+        for format in list_formats(options.drops(name)):
             module.weight.copy_(whole)
             found = store(module.weight.detach().numpy(), format, moments, options, name)
             stream = Stream(self.model, self.judge.texts) if judged is None else judged
             nats[format], sizes[format] = self.judge.compare(stream.answers(rest, self.head)), found.rows.nbytes
         module.weight.copy_(whole)
         self.found.append(Sensitivity(name, nats, sizes))
+
+
+def list_formats(drops: bool) -> list[str]:
+    """Formats to try for a matrix, by size; ``drops``: its weights may be 0, and must stay so."""
+    return [one for one in FORMATS_TRIED if has_zero(one) or not drops]
+
+
+def coarsest_formats(spec: ModelSpec, options: QuantizeOptions, fixed: Mapping[str, str]) -> dict[str, str]:
+    """{tensor name: the format of the fewest bytes that ``choose_formats`` may give it}, for every tensor.
+
+    Args:
+        options: how matrices are coded.
+        fixed: formats that the recipe names itself, see ``fixed_formats``.
+    """
+    coarsest = {
+        tensor.name: list_formats(options.drops(tensor.name))[0] for tensor in list_tensors(spec) if tensor.matrix
+    }
+    return {tensor.name: "f32" for tensor in list_tensors(spec)} | coarsest | dict(fixed)
 
 
 def fixed_formats(spec: ModelSpec, embedding: str | None, head: str | None) -> dict[str, str]:
