@@ -30,7 +30,7 @@ from smallwright.compress.sparsifying.matrix import SparsifyOptions
 from smallwright.compress.sparsifying.model import list_sparsified, sparsify_model
 from smallwright.model import Transformer
 from smallwright.package.write import write_package
-from smallwright.pipeline.compress import summarise
+from smallwright.pipeline.coded import summarise
 from smallwright.spec.formats import SCALE_SPAN
 from smallwright.spec.package import ALIGNMENT
 

@@ -49,7 +49,19 @@ WAYS: dict[str, dict[str, Any]] = {
     "reverse KL": {**SOFT, "divergence": "reverse"},
     "skewed forward KL": {**SOFT, "divergence": "skewed_forward"},
     "on-policy": {**SOFT, "divergence": "jensen_shannon", "skew": 0.5, "own_texts": 0.25},
+    "on-policy, rising": {
+        **SOFT,
+        "divergence": "jensen_shannon",
+        "skew": 0.5,
+        "own_texts": {"start": 0.0, "end": 0.5},
+    },
     "hidden states": {**SOFT, "divergence": "forward", "match": {"hidden_states": 1.0}},
+    "hidden states, balanced": {
+        **SOFT,
+        "divergence": "forward",
+        "match": {"hidden_states": 1.0},
+        "balance": "uncertainty",
+    },
 }
 ACROSS: dict[str, dict[str, Any]] = {
     "own tokens, plain": {"objectives": ["cross_entropy"]},

@@ -6,57 +6,27 @@ Not here: defaults and ranges, which stand beside the code that uses them; runni
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from smallwright.compress.settings import QuantizeSettings, TrainCodesSettings
 from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
 from smallwright.compress.steps import CompressStep
 from smallwright.compress.student import StudentSettings
 from smallwright.data.settings import DataSettings
-from smallwright.errors import EngineError, RecipeError
+from smallwright.errors import RecipeError
 from smallwright.evaluate.settings import BudgetSettings, EvaluateSettings
 from smallwright.recipe_text import apply_override, copy_tree, expand, explain
 from smallwright.spec.formats import has_zero
-from smallwright.spec.prompt import PromptForm
+from smallwright.task import PromptSettings, TaskSettings
 from smallwright.teacher.endpoint_settings import CLASSIFIERS_ONLY
 from smallwright.teacher.settings import AnyTeacherSettings
 from smallwright.tokenizer.settings import TokenizerSettings
 from smallwright.train.settings import DistilSettings
-
-
-class PromptSettings(BaseModel):
-    """What becomes of a prompt before it is tokenised, in training and in the package alike."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    begin: str = Field("", max_length=200, description="stands before a prompt")
-    end: str = Field("\n", max_length=200, description="stands between a prompt and its completion; may be empty")
-    lowercase: bool = Field(False, description="make a prompt's letters small; completions keep their case")
-
-    @property
-    def form(self) -> PromptForm:
-        """The same as a plain value."""
-        return PromptForm(self.begin, self.end, self.lowercase)
-
-
-class TaskSettings(BaseModel):
-    """What the model is for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    kind: Literal["classify", "generate"] = Field(description="classify: text to label; generate: text to more text")
-    answer_schema: dict[str, Any] | str | None = Field(
-        None,
-        alias="schema",
-        description="generate: a JSON schema that every answer obeys, or its file; rows need a completion",
-    )
-    prompt: PromptSettings = Field(PromptSettings(), description="generate: how prompts are written for the model")
 
 
 class Recipe(BaseModel):
@@ -94,9 +64,9 @@ class Recipe(BaseModel):
 
     @property
     def quantize(self) -> QuantizeSettings:
-        """How weights are stored; without such a step they stay float32."""
+        """How weights are stored; without such a step they stay float32, or dropped ones would save nothing: sparse."""
         found = next((step for step in self.compress if isinstance(step, QuantizeSettings)), None)
-        return found or QuantizeSettings(format="f32")
+        return found or QuantizeSettings(format="f32" if self.sparsify is None else "q4_sparse")
 
     @property
     def sparsify(self) -> SparsifySettings | None:
@@ -115,25 +85,12 @@ class Recipe(BaseModel):
         Raises:
             RecipeError: the file is missing or no JSON object, or the schema does not compile.
         """
-        from smallwright.run.schema import AnswerForm
+        return self.task.read_schema(self.root)
 
-        given = self.task.answer_schema
-        if given is None:
-            return None
-        place = "task.schema"
-        if isinstance(given, str):
-            path = self.root / Path(given).expanduser()
-            place = str(path)
-            try:
-                given = json.loads(path.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                reason = getattr(error, "strerror", None) or error
-                raise RecipeError(f"task.schema must be a readable JSON file. Got: {reason} in {place}.") from error
-        try:
-            AnswerForm(given)
-        except EngineError as error:
-            raise RecipeError(f"task.schema must be a JSON schema. {error} In {place}.") from error
-        return json.dumps(given, ensure_ascii=False, separators=(",", ":"))
+    @field_validator("compress", mode="before")
+    @classmethod
+    def _one_step_alone(cls, given: Any) -> Any:
+        return (given,) if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Recipe:
@@ -173,6 +130,8 @@ class Recipe(BaseModel):
         self._check_idle()
         self._check_tokenizers()
         self._check_tutoring()
+        self._check_balance()
+        self._check_top()
         self._check_offer()
         self._check_compress()
         if self.task.kind == "generate" and self.teacher is not None and self.teacher.ensemble is not None:
@@ -181,13 +140,25 @@ class Recipe(BaseModel):
             raise ValueError("bigrams are for task.kind: classify. Leave them out")
         if self.student.source == "scratch" and self.distill.epochs == 0:
             raise ValueError("distill.epochs: 0 keeps a student as it is, and one from scratch knows nothing. Use more")
-        if self.student.source == "scratch" and (self.student.width or self.student.feedforward):
-            raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
+        self._check_cuts()
         if self.student.positions and (self.student.source == "scratch" or self.task.kind == "generate"):
             raise ValueError("student.positions is for from: teacher and task.kind: classify. Use student.context")
         if self.student.source == "teacher" and self.student.bigrams:
             raise ValueError("student.bigrams is for from: scratch. Leave it out")
         return self
+
+    def _check_cuts(self) -> None:
+        student = self.student
+        if student.source == "scratch" and (student.width or student.feedforward):
+            raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
+        if student.source == "scratch" and (student.layers is not None or student.cuts > 1):
+            raise ValueError("student.layers and progressive are for from: teacher. Choose another preset instead")
+        most = 0 if self.distill.epochs == 0 else self.distill.max_steps or student.cuts
+        if student.cuts > max(1, most):
+            raise ValueError(
+                "student.progressive needs a training step for each cut, and fewer are in distill.epochs or max_steps. "
+                "Use fewer cuts, or more steps"
+            )
 
     def _check_idle(self) -> None:
         """Refuse what would change nothing. A default that is written out is no wish."""
@@ -228,7 +199,7 @@ class Recipe(BaseModel):
                 "format: q4_sparse stores a bit for every weight and codes for kept ones. Got no sparsify step, so "
                 "that all are kept. Add {method: sparsify, ...} before it, or use q4_0"
             )
-        if sparsify is not None and format != "mixed" and not has_zero(format):
+        if sparsify is not None and format not in ("mixed", "chosen") and not has_zero(format):
             raise ValueError(
                 f"dropped weights are 0, which {format} has no code for: they would come back. Use q4_sparse, or a "
                 "dense format that has one"
@@ -309,6 +280,28 @@ class Recipe(BaseModel):
             raise ValueError("an ensemble's answers are kept. Leave out distill.answers: online")
         if self.distill.own_texts and (self.task.kind == "classify" or self.answers_prompts):
             raise ValueError("distill.own_texts needs task.kind: generate and whole texts. Leave it out")
+
+    def _check_top(self) -> None:
+        wish = self.distill
+        if wish.top == type(wish).model_fields["top"].default:
+            return
+        if self.task.kind == "classify" or self.teacher is None or not (wish.keeps_answers and wish.hears_top):
+            raise ValueError(
+                f"distill.top: {wish.top} needs kind: generate and a teacher's kept answers. Got none. "
+                "Leave it out, or use a teacher with distill.objectives: [soft_targets] and answers: kept"
+            )
+        if wish.top == 1 and not wish.tail and wish.objectives != ("universal_logit",):
+            raise ValueError(
+                "a divergence over one token is always 0. Got distill.top: 1 without tail. Use tail: true, or keep more"
+            )
+
+    def _check_balance(self) -> None:
+        losses = self.distill.list_losses(has_teacher=self.teacher is not None)
+        if self.distill.balance != "fixed" and len(losses) < 2:
+            raise ValueError(
+                f"distill.balance: {self.distill.balance} needs two losses or more to balance. Got {losses[0]} alone. "
+                "Leave it out, or add another with distill.weight, objectives or match"
+            )
 
     @classmethod
     def load(cls, path: str | Path, overrides: Sequence[str] = ()) -> Recipe:

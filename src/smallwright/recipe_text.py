@@ -20,10 +20,12 @@ from pydantic import BaseModel, ValidationError
 from smallwright.compress.steps import STEPS
 from smallwright.errors import RecipeError
 from smallwright.teacher.settings import TEACHERS
+from smallwright.train.settings import MixingSchedule
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _IN_PACKAGE = "python:"
-_KINDS = {**TEACHERS, **STEPS}
+_KINDS: dict[str, Any] = {**TEACHERS, **STEPS, "a share": float, "MixingSchedule": MixingSchedule}
+"""What pydantic names a value by where it may be of several kinds: no key of a recipe."""
 
 
 def copy_tree(value: Any) -> Any:

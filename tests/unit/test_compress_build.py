@@ -20,13 +20,8 @@ from smallwright.compress.settings import QuantizeSettings
 from smallwright.errors import RecipeError
 from smallwright.evaluate.report.html import to_html
 from smallwright.pipeline import build, make_plan
-from smallwright.pipeline.compress import (
-    check_compression,
-    check_room,
-    coding_threads,
-    describe_compression,
-    draw_rows,
-)
+from smallwright.pipeline.coded import coding_threads
+from smallwright.pipeline.compress import check_compression, check_room, describe_compression, draw_rows
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split
 from smallwright.pipeline.stage import CARD, Outcome
 from smallwright.recipe import Recipe
@@ -130,8 +125,8 @@ def test_a_size_alone_is_a_step(tmp_path: Path) -> None:
     recipe = make_lamps(tmp_path)
     document = {**recipe.model_dump(mode="json", by_alias=True), "compress": [{"to": "95000B"}]}
     (step,) = Recipe.from_mapping(document, root=tmp_path).compress
-    assert (step.format, step.size, step.using) == ("mixed", 95_000, "gptq")
-    with pytest.raises(RecipeError, match=r"compress\.to chooses the formats itself"):
+    assert (step.format, step.size, step.using) == ("chosen", 95_000, "round")
+    with pytest.raises(RecipeError, match=r"compress\.to chooses formats and method itself"):
         make_lamps(tmp_path, to="4MB", format="q4_0")
 
 
@@ -335,3 +330,10 @@ def test_a_method_that_does_harm_is_told() -> None:
     assert said.endswith("answers to them 0.062 nats from float32's, 0.12 by rounding in the same formats")
     said = describe_compression(settings, {**facts, "nats": 0.5})
     assert said.endswith("gptq does harm here, use using: round, a finer format or train")
+    trained = QuantizeSettings(format="q2_span", using="gptq", train={"steps": 5})
+    done = {"train": {"steps": 5, "best_step": 5, "scores_before": {"loss": 2.0}, "scores": {"loss": 1.0}}}
+    said = describe_compression(trained, {**facts, **done, "nats": 0.5})
+    assert "from float32's before training, 0.12 by rounding" in said and "use using: round;" in said
+    corrected = QuantizeSettings(format="q2_span", correct_bias=True)
+    said = describe_compression(corrected, {**facts, "nats": 0.5})
+    assert said.endswith("correct_bias does harm here, use no correct_bias, a finer format or train")

@@ -312,6 +312,10 @@ def test_examples_come_by_classes_in_turn_and_never_show_a_text_its_own_label() 
     assert chosen == choose_examples(ROWS, 5, seed=3) != choose_examples(ROWS, 5, seed=4)
     assert len(choose_examples(ROWS, 99, seed=0)) == len(ROWS)
     assert choose_examples(ROWS, 0, seed=0) == []
+    many = [Row(f"text {number}", label=LABELS[number % 3]) for number in range(300)]
+    assert choose_examples(many, 6, seed=0) == choose_examples(
+        [*many[:150], Row("one more", LABELS[0]), *many[150:]], 6, seed=0
+    )
 
     questions = make_questions(_settings(examples=6), LABELS, ROWS, seed=1)
     text, code = questions.examples[0]

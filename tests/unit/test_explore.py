@@ -180,7 +180,7 @@ def test_a_classifier_is_the_file_that_build_writes_and_is_scored_on_validation_
     assert sizes == sorted(sizes) and len(set(sizes)) == 3
     mixed = [one for one in by_name.values() if one.method == "mixed"]
     assert len(mixed) == 3 and all(sizes[0] < one.size_bytes <= sizes[2] for one in mixed)
-    assert all(one.size_bytes <= int(str(one.steps[0]["to"]).removesuffix("B")) for one in mixed)
+    assert all(one.size_bytes <= int(str(one.steps[0]["size"]).removesuffix("B")) for one in mixed)
     assert {one.steps[-1]["calibration"]["texts"] for one in by_name.values()} == {12}  # the recipe's own
     assert by_name[REFERENCE].lost == by_name[REFERENCE].lost_error == 0.0
     assert [one.method for one in by_name.values()][-6:] == ["trained"] * 3 + ["healed"] * 3  # the dear ones last

@@ -9,6 +9,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from tests.unit.test_compress_build import CALIBRATION, make_generator, make_lamps, read_card
 from tests.unit.test_ensemble_build import LEARN, make_recipe
 from tests.unit.test_package import decoder
@@ -77,6 +78,25 @@ def test_a_sparse_classifier_heals_and_is_told(tmp_path: Path) -> None:
     coded = read_card(home, "compress")["facts"]
     assert coded["formats"] == {"q4_sparse": 14, "q4_0": 1, "q8_0": 1} and coded["error"] < coded["rounding_error"]
     assert "q4_sparse by gptq" in steps["quantize"].detail
+
+
+def test_corrected_biases_reach_the_file(tmp_path: Path) -> None:
+    recipe = make_sparse_lamps(tmp_path, coding="round", sparsity=0.5, correct_bias=True, heal={"steps": 2})
+    made = build(recipe, out=tmp_path, quiet=True)
+    chosen = load_file(find_stage(tmp_path / "lamps", "sparsify") / CHOSEN)
+    sparse = load_model(find_stage(tmp_path / "lamps", "sparsify") / STUDENT_FOLDER)
+    files = {tensor.name: tensor for tensor in gguf.GGUFReader(made.package).tensors}
+    assert chosen["layers.0.feedforward.up.bias"].count_nonzero()
+    for ours, theirs in (("mixer.q", "attn_q"), ("mixer.output", "attn_output"), ("feedforward.up", "ffn_up")):
+        kept = sparse.get_parameter(f"layers.0.{ours}.bias").detach().numpy()
+        np.testing.assert_array_equal(files[f"blk.0.{theirs}.bias"].data, kept)
+    (step,) = (step for step in made.report.compression if step.name == "sparsify")
+    assert "; biases corrected" in step.detail
+    biased = {"sparsity": 0.5, "correct_bias": True}
+    with pytest.raises(RecipeError, match=r"correct_bias .* Got the architecture qwen3, which has no place for them"):
+        check_compression(make_sparse_lamps(tmp_path, **biased), decoder(mixer={"qk_norm": True}))
+    with pytest.raises(RecipeError, match=r"schedule: cubic lets the biases learn what correct_bias would set"):
+        make_sparse_lamps(tmp_path, **biased, using="wanda", schedule="cubic", heal=HEAL)
 
 
 def test_confidence_is_fitted_to_the_sparse_weights(tmp_path: Path) -> None:
@@ -168,7 +188,9 @@ def test_a_killed_healing_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_sparse_student_may_stay_float(tmp_path: Path) -> None:
-    made = build(change(make_lamps(tmp_path), [{**SPARSIFY, "sparsity": 0.5}]), out=tmp_path, quiet=True)
+    dropped = {**SPARSIFY, "sparsity": 0.5}
+    assert change(make_lamps(tmp_path), [dropped]).quantize.format == "q4_sparse"  # where nothing is said
+    made = build(change(make_lamps(tmp_path), [dropped, {**QUANTIZE, "format": "f32"}]), out=tmp_path, quiet=True)
     tensors = {tensor.name: tensor.data for tensor in gguf.GGUFReader(made.package).tensors}
     assert (tensors["blk.0.attn_q.weight"] == 0).mean() == 0.5 and (tensors["token_embd.weight"] != 0).all()
     assert made.report.package.format == "f32"
@@ -224,4 +246,4 @@ def test_a_recipe_with_both_steps_reads_back(tmp_path: Path) -> None:
     assert Recipe.from_mapping(yaml.safe_load(recipe.to_yaml()), root=tmp_path) == recipe
     teacher = change(make_recipe(tmp_path, {}), [{**SPARSIFY, "sparsity": 0.5, "heal": {**HEAL, "from": "teacher"}}])
     assert teacher.sparsify is not None and teacher.sparsify.heal is not None
-    assert teacher.sparsify.heal.source == "teacher" and teacher.quantize.format == "f32"
+    assert teacher.sparsify.heal.source == "teacher" and teacher.quantize.format == "q4_sparse"

@@ -19,6 +19,7 @@ from tests.unit.test_quantizing import make_model, make_texts, watch
 
 from smallwright import run
 from smallwright.compress.quantize import count_bytes, dequantize, plan_formats, quantize
+from smallwright.compress.quantizing.bias import add_biases
 from smallwright.compress.quantizing.calibration import Moments
 from smallwright.compress.quantizing.gptq import Solver, output_error
 from smallwright.compress.quantizing.grid import Grid
@@ -199,6 +200,23 @@ def test_later_layers_see_what_sparse_ones_give() -> None:
     assert (drop_by_wanda(whole, np.sqrt((dense**2).sum(axis=0)), 0.5) != expected).any()
     norms = measure_norms(make_model(decoder()), texts)[f"{name}.weight"]
     np.testing.assert_allclose(norms, np.sqrt((dense**2).sum(axis=0)), rtol=1e-3)
+
+
+@pytest.mark.parametrize("describe", [decoder, encoder])
+def test_biases_keep_the_mean_of_what_sparse_matrices_put_out(describe: Callable[[], ModelSpec]) -> None:
+    whole = add_biases(make_model(describe())).state_dict()
+    model = add_biases(make_model(describe()))
+    texts, names = make_texts(model.spec, 40), [tensor.name for tensor in list_sparsified(model.spec)]
+    sparsify_model(model, dict.fromkeys(names, 0.5), texts, SparsifyOptions("wanda", correct_bias=True))
+    now = model.state_dict()
+    for name in (name.removesuffix(".weight") for name in names):
+        inputs = watch(model, texts, name)
+        before = inputs @ whole[f"{name}.weight"].double().T + whole[f"{name}.bias"]
+        after = inputs @ now[f"{name}.weight"].double().T + now[f"{name}.bias"]
+        alone = inputs @ now[f"{name}.weight"].double().T + whole[f"{name}.bias"]
+        size = before.abs().mean()
+        assert float((after - before).mean(0).abs().max() / size) < 1e-5  # sums of inputs are made in float32
+        assert float((alone - before).mean(0).abs().max() / size) > 1e-4
 
 
 def test_what_cannot_be_made_sparse_is_refused() -> None:

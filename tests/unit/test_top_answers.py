@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import MOST_TOKENS, TopAnswers
 from smallwright.errors import DataError
 
@@ -31,6 +32,13 @@ def test_what_is_put_comes_back(tmp_path: Path, vocabulary: int, bytes_each: int
     found_values, found_tokens = opened.read(rows)
     np.testing.assert_array_equal(found_tokens, tokens[rows])
     np.testing.assert_array_equal(found_values, values[rows].astype(np.float32))
+
+
+@pytest.mark.parametrize("top", [1, 7, 8, 64, 256])
+def test_bytes_are_the_formula(top: int) -> None:
+    for vocabulary, more in ((65_536, 0), (65_537, -(-top // 4))):
+        assert TopAnswers.empty(1, top, vocabulary).records.itemsize == 4 * top + more
+    assert CrossAnswers.empty(1, top, 300).records.itemsize == 4 * top + 5
 
 
 def test_odd_counts_and_too_many_tokens() -> None:

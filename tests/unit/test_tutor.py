@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +16,13 @@ from smallwright.data.shards import write_shard
 from smallwright.errors import RecipeError
 from smallwright.model import Transformer, preset, seeded
 from smallwright.spec import HeadSpec
-from smallwright.train.loop import WEIGHTS, train
+from smallwright.train.loop import METRICS, WEIGHTS, TrainResult, train
 from smallwright.train.matching import Matching, record, spread_layers
-from smallwright.train.objectives import NO_LABEL, make_objective
+from smallwright.train.objectives import NO_LABEL, Objective, add_terms, make_objective
 from smallwright.train.options import LoopOptions
 from smallwright.train.predict import predict_logits
 from smallwright.train.sampling import continue_texts
-from smallwright.train.tasks import ClassificationTask, LanguageModelTask
+from smallwright.train.tasks import Batch, ClassificationTask, LanguageModelTask
 from smallwright.train.tutor import TutoredTask
 
 VOCABULARY, CONTEXT = 40, 24
@@ -62,7 +64,7 @@ def compare(matching: Matching, student: Transformer, teacher: Transformer, text
         row[: len(text)] = torch.tensor(text)
     with record(student, matching.names(0)) as mine, record(teacher, matching.names(1)) as theirs:
         student.classify(tokens, lengths), teacher.classify(tokens, lengths)
-    return matching(mine, theirs, lengths)
+    return add_terms(matching(mine, theirs, lengths))
 
 
 def test_layer_maps_end_where_the_teacher_does() -> None:
@@ -162,8 +164,8 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("own_texts", [0.0, 0.5])
-def test_interrupted_equals_uninterrupted(tmp_path: Path, own_texts: float) -> None:
+@pytest.mark.parametrize("own_texts", [0.0, 0.5, (0.0, 1.0)])
+def test_interrupted_equals_uninterrupted(tmp_path: Path, own_texts: float | tuple[float, float]) -> None:
     teacher = make_model("micro", causal=True)
     wanted = None
     for name, stops in (("whole", []), ("broken", [3, 5, 7])):
@@ -234,7 +236,94 @@ def test_own_texts_are_answered_by_the_teacher_and_have_no_labels(tmp_path: Path
     assert torch.equal(never.targets.labels, batch.targets.labels)
 
 
+@pytest.mark.parametrize("share", [0.5, (0.0, 1.0), (0.9, 0.2)])
+def test_a_schedule_mixes_in_a_straight_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, share: float | tuple[float, float]
+) -> None:
+    """Against the draws made anew from the run's seeds: the first step has the start's share, the last the end's."""
+    language = make_language_task(tmp_path / "shard", batch_size=1)
+    task, written, steps = TutoredTask(language, make_model("micro", causal=True), own_texts=share), [], 60
+    options = replace(OPTIONS, epochs=2, max_steps=steps, seed=5, checkpoint_seconds=1e9)
+
+    def note(model: Transformer, batch: Batch) -> Batch:
+        written.append(batch.progress)
+        return batch
+
+    monkeypatch.setattr(task, "_let_write", note)
+    train(
+        make_model(causal=True, seed=3), task, make_objective(["soft_targets"]), tmp_path / "out", options, quiet=True
+    )
+    start, end = share if isinstance(share, tuple) else (share, share)
+    expected = []
+    for step in range(steps):
+        torch.manual_seed(int(np.random.SeedSequence([5, step, 0]).generate_state(1)[0]))
+        if float(torch.rand(())) < start + (end - start) * step / (steps - 1):
+            expected.append(step / (steps - 1))
+    assert written == expected and 10 < len(expected) < 50
+    assert (task.own_share(0.0), task.own_share(1.0)) == (start, end)
+    assert task.fingerprint() != TutoredTask(language, task._teacher, own_texts=0.3).fingerprint()
+
+
 def test_own_texts_of_a_classifier_are_refused() -> None:
     texts, labels = make_texts()
     with pytest.raises(RecipeError, match="own_texts"):
         TutoredTask(ClassificationTask(texts, labels), make_model("micro"), own_texts=0.5)
+
+
+def learn(
+    out: Path, objective: Objective, options: LoopOptions = OPTIONS, stop: int | None = None
+) -> tuple[Transformer, TrainResult]:
+    teacher, student, (texts, labels) = make_model("micro"), make_model(seed=3), make_texts()
+    task = ClassificationTask(texts, labels, teacher=predict_logits(teacher, texts), batch_size=8)
+    load, left = task.load, [stop]
+
+    def counted(*where: object, load: Callable = load) -> object:
+        if left[0] is not None:
+            left[0] -= 1
+            if left[0] < 0:
+                raise Interrupted
+        return load(*where)
+
+    task.load = counted  # type: ignore[method-assign]
+    matching = match(student, teacher, hidden_states=0.5, attention_relations=2.0)
+    tutored = TutoredTask(task, teacher, matching=matching, answers=False)
+    with tutored.worn_by(student):
+        result = train(student, tutored, objective, out, options, quiet=True)
+    return student, result
+
+
+def balanced() -> Objective:
+    return make_objective(["soft_targets"], weight=0.8, balance="uncertainty")
+
+
+def test_the_loop_balances_all_terms_and_says_what_they_came_to(tmp_path: Path) -> None:
+    student, result = learn(tmp_path / "a", balanced())
+    plain, unbalanced = learn(tmp_path / "b", make_objective(["soft_targets"], weight=0.8))
+    assert set(result.balance) == {"hidden_states", "attention_relations", "soft_targets", "cross_entropy"}
+    assert unbalanced.balance == {}
+    assert sum(one["factor"] for one in result.balance.values()) == pytest.approx(4)
+    products = [one["factor"] * one["mean"] for one in result.balance.values()]
+    assert products == pytest.approx([products[0]] * 4)
+    lines = [json.loads(line) for line in (tmp_path / "a" / METRICS).read_text().splitlines()]
+    assert lines[-1]["balance"] == result.balance and "balance" not in (tmp_path / "b" / METRICS).read_text()
+    assert not torch.equal(student.layers[0].mixer.q.weight, plain.layers[0].mixer.q.weight)
+    assert list(student.state_dict()) == list(make_model().state_dict())  # what ships has nothing of it
+    assert learn(tmp_path / "a", balanced())[1] == result  # a finished run is read
+
+
+def test_the_first_step_is_the_fixed_one(tmp_path: Path) -> None:
+    options = replace(OPTIONS, max_steps=1, warmup_fraction=0.0)
+    one = learn(tmp_path / "a", balanced(), options)[0]
+    other = learn(tmp_path / "b", make_objective(["soft_targets"], weight=0.8), options)[0]
+    for name, tensor in one.state_dict().items():
+        torch.testing.assert_close(tensor, other.state_dict()[name], rtol=1e-4, atol=1e-5)
+
+
+def test_an_interrupted_balanced_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
+    whole = learn(tmp_path / "whole", balanced())[1]
+    for stop in (3, 1, 4):
+        with pytest.raises(Interrupted):
+            learn(tmp_path / "broken", balanced(), stop=stop)
+    broken = learn(tmp_path / "broken", balanced())[1]
+    assert (tmp_path / "broken" / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
+    assert broken.balance == whole.balance

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from smallwright.evaluate.settings import SizeBytes
 
 FormatName = Literal["q8_0", "q5_0", "q4_0", "q3_span", "q2_span", "f16", "f32"]
-LayerFormatName = Literal["q8_0", "q5_0", "q4_0", "q3_span", "q2_span", "f16", "f32", "q4_sparse", "mixed"]
+LayerFormatName = Literal["q8_0", "q5_0", "q4_0", "q3_span", "q2_span", "f16", "f32", "q4_sparse", "mixed", "chosen"]
+_SIZED = ("mixed", "chosen")  # what a size decides
 _WHOLE = ("f16", "f32")  # formats without codes
 
 
@@ -52,7 +53,7 @@ class TrainCodesSettings(BaseModel):
 
 
 class QuantizeSettings(BaseModel):
-    """How the weights of the shipped file are stored. ``{to: 4MB}`` alone: mixed formats by GPTQ in that size."""
+    """How the weights of the shipped file are stored. ``{to: 4MB}``: as answers the most alike in that size."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -61,10 +62,13 @@ class QuantizeSettings(BaseModel):
         default="q8_0",
         description="Storage of every matrix: q8_0 (8.5 bits a weight), q5_0 (5.5; 8.5 in memory), q4_0 (4.5), "
         "q3_span (3.125), q2_span (2.125), f16 or f32; q4_sparse, after a sparsify step: 1.1 bits a weight and 4 for "
-        "each that is kept; or mixed: one of the first five for each, by what it costs the answers to calibration "
-        "texts, in `size`.",
+        "each that is kept; mixed: one of the first five for each, by what it costs the answers to calibration "
+        "texts, in `size`; or chosen, which `to: 4MB` stands for: formats and method by the same measure, in `size`.",
     )
-    size: SizeBytes = Field(default=None, description="mixed: the largest package, for example 4MB.")
+    size: SizeBytes = Field(default=None, description="mixed, chosen: the largest package, for example 4MB.")
+    minutes: float | None = Field(
+        default=None, gt=0, description="chosen: after which no other choice is begun; None: all are tried."
+    )
     using: Literal["round", "gptq", "awq"] = Field(
         default="round",
         description="round: each weight to its nearest code; gptq: codes that keep the layers' outputs on calibration "
@@ -103,7 +107,7 @@ class QuantizeSettings(BaseModel):
     @property
     def calibrated(self) -> bool:
         """Whether calibration texts are needed."""
-        return self.using != "round" or self.correct_bias or self.format == "mixed"
+        return self.using != "round" or self.correct_bias or self.format in _SIZED
 
     @property
     def chosen_beforehand(self) -> bool:
@@ -112,8 +116,8 @@ class QuantizeSettings(BaseModel):
 
     @property
     def uniform(self) -> FormatName | Literal["q4_sparse"]:
-        """The format of a matrix of which nothing else is said; the finer one where formats are mixed."""
-        return "q8_0" if self.format == "mixed" else self.format
+        """The format of a matrix of which nothing else is said; the finest where a size decides."""
+        return "q8_0" if self.format == "mixed" or self.format == "chosen" else self.format
 
     def alone(self) -> QuantizeSettings:
         """Rounding without texts, for other models than the one that ships: mixed formats become q8_0, sparse ones
@@ -128,16 +132,22 @@ class QuantizeSettings(BaseModel):
         if not isinstance(given, dict) or "to" not in given:
             return given
         rest = {key: value for key, value in given.items() if key != "to"}
-        if {"format", "size"} & set(rest):
-            raise ValueError("compress.to chooses the formats itself. Leave out format and size, or leave out to")
-        return {"using": "gptq", **rest, "format": "mixed", "size": given["to"]}
+        if {"format", "size", "using"} & set(rest):
+            raise ValueError(
+                "compress.to chooses formats and method itself. Leave out format, size and using, or leave out to"
+            )
+        return {**rest, "format": "chosen", "size": given["to"]}
 
     @model_validator(mode="after")
     def _parts_agree(self) -> QuantizeSettings:
-        if (self.format == "mixed") != (self.size is not None):
+        if (self.format in _SIZED) != (self.size is not None):
             raise ValueError(
                 "compress.size and format: mixed need each other. Give both, or use budget.size for a limit"
             )
+        if self.format == "chosen" and self.using != "round":
+            raise ValueError("format: chosen chooses the method itself. Leave out using, or use format: mixed")
+        if self.minutes is not None and self.format != "chosen":
+            raise ValueError("compress.minutes limits a choice. Use it with to, or leave it out")
         if self.train is not None and self.format in _WHOLE:
             raise ValueError(f"compress.train is for weights with codes, which {self.format} has none of. Leave it out")
         if self.using != "round" and self.format in _WHOLE:

@@ -6,8 +6,8 @@ Not here: training (train/), choosing tokens (tokenizer/).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,8 +17,6 @@ from smallwright.spec import MOST_BIGRAMS, HeadSpec, ModelSpec
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
-
-_Choose = Callable[[int, int], tuple[int, ...]]
 
 
 class StudentSettings(BaseModel):
@@ -53,12 +51,24 @@ class StudentSettings(BaseModel):
         description="from teacher, classify: the most tokens of one text; a table of learned positions keeps so many "
         "rows; None: as the teacher",
     )
+    progressive: Annotated[int, Field(ge=1)] | Annotated[tuple[tuple[int, ...], ...], Field(min_length=1)] = Field(
+        default=1,
+        description="from teacher: in how many cuts layers and widths go, in even steps; the model behind each cut "
+        "learns for an equal share of the steps before the next is cut from it; or the teacher's layers that each "
+        "model between teacher and student keeps",
+    )
     context: int = Field(default=128, ge=8, le=32768, description="from scratch: the most tokens of one text")
+
+    @property
+    def cuts(self) -> int:
+        """In how many cuts the student is taken from its teacher."""
+        return self.progressive if isinstance(self.progressive, int) else len(self.progressive) + 1
 
     @property
     def described(self) -> dict[str, Any]:
         """What names a stage: a key that came later counts where it is given, so that older students are found."""
-        return self.model_dump(mode="json", exclude={"positions"} if self.positions is None else None)
+        later = {"positions": self.positions is not None, "progressive": self.cuts > 1}
+        return self.model_dump(mode="json", exclude={name for name, given in later.items() if not given})
 
 
 def make_student(
@@ -90,7 +100,7 @@ def make_student(
     Raises:
         RecipeError: the preset is unknown, or the layers are not the teacher's.
     """
-    from smallwright.compress.depth import choose_layers, keep_layers
+    from smallwright.compress.depth import keep_layers
     from smallwright.compress.positions import keep_positions
     from smallwright.compress.vocabulary import trim_embedding
     from smallwright.compress.width import narrow
@@ -111,31 +121,36 @@ def make_student(
         raise RecipeError(
             "student.from: teacher needs a teacher. Got none in the recipe. Add one, or use from: scratch."
         )
-    student = keep_layers(teacher, _layer_indices(settings.layers, len(teacher.spec.layers), choose_layers))
+    student = keep_layers(teacher, layer_indices(settings.layers, len(teacher.spec.layers)))
     student = student if kept is None else trim_embedding(student, kept)
     return keep_positions(narrow(student, sample, settings.width, settings.feedforward), settings.positions)
 
 
 def shrink_spec(settings: StudentSettings, teacher: ModelSpec) -> ModelSpec:
     """What a student made from this teacher is, before its vocabulary is trimmed."""
-    from smallwright.compress.depth import choose_layers
     from smallwright.compress.positions import shorten_spec
     from smallwright.compress.width import narrow_spec
 
-    kept = teacher.with_layers(_layer_indices(settings.layers, len(teacher.layers), choose_layers))
+    kept = teacher.with_layers(layer_indices(settings.layers, len(teacher.layers)))
     return shorten_spec(narrow_spec(kept, settings.width, settings.feedforward), settings.positions)
 
 
-def _layer_indices(layers: int | Sequence[int] | None, total: int, choose: _Choose) -> tuple[int, ...]:
+def layer_indices(layers: int | Sequence[int] | None, total: int) -> tuple[int, ...]:
+    """Which of a teacher's ``total`` layers ``student.layers`` asks for: rising indices from 0.
+
+    Raises:
+        RecipeError: none, more than there are, one that is not there, or not rising.
+    """
+    from smallwright.compress.depth import choose_layers
+
     if layers is None:
-        return choose(total, max(1, total // 2))
+        return choose_layers(total, max(1, total // 2))
     if isinstance(layers, int):
         if not 1 <= layers <= total:
             raise RecipeError(f"student.layers must be from 1 to the teacher's {total}. Got {layers}. Use fewer.")
-        return choose(total, layers)
-    wrong = [index for index in layers if not 0 <= index < total]
-    if wrong or not layers:
+        return choose_layers(total, layers)
+    if not layers or list(layers) != sorted(set(layers)) or not set(layers) <= set(range(total)):
         raise RecipeError(
-            f"student.layers must be indices from 0 to {total - 1}. Got {list(layers)}. Use {total - 1} at most."
+            f"student.layers must be indices from 0 to {total - 1}, rising. Got {list(layers)}. Use such ones."
         )
     return tuple(layers)

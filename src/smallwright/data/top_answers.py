@@ -3,7 +3,8 @@
 Enters: log-probabilities and tokens. Leaves: one mapped array of records, and both parts of chosen rows again.
 Not here: asking the teacher (teacher/language.py), what a student makes of them (train/).
 
-At K = 32 a position takes 128 bytes, 136 where the vocabulary has more than 65,536 tokens. What the teacher leaves to
+A position takes 4 K bytes, and K / 4 more, rounded up, where the vocabulary has more than 65,536 tokens: 128 or 136 at
+K = 32. What the teacher leaves to
 all other tokens together needs no bytes: it is 1 minus the sum of the probabilities.
 """
 

@@ -99,9 +99,9 @@ def student_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teach
         teacher: the network that it may be made from.
     """
     if recipe.student.source == "teacher" and teacher is not None:
-        from smallwright.compress.student import shrink_spec
+        from smallwright.compress.progressive import plan_cuts
 
-        smaller = shrink_spec(recipe.student, teacher)
+        smaller = plan_cuts(recipe.student, teacher)[-1].spec
         heads = dict(teacher.heads) or make_heads(recipe.task.kind, labels)
         trimmed = recipe.tokenizer.kind == "teacher" and recipe.tokenizer.trim
         return replace(smaller.with_vocabulary(vocabulary) if trimmed else smaller, heads=heads)

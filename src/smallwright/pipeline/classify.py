@@ -18,6 +18,7 @@ from smallwright.compress.student import make_student
 from smallwright.package.write import PackageInfo
 from smallwright.pipeline.beforehand import check_prepared
 from smallwright.pipeline.compress import Calibrated, compress_stage, describe_compression, draw_rows, open_quantized
+from smallwright.pipeline.cuts import Part, run_cuts
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
 from smallwright.pipeline.rows import label_numbers, read_labels, read_split, read_texts
@@ -47,14 +48,13 @@ from smallwright.pipeline.teach import (
 )
 from smallwright.pipeline.teach_endpoint import endpoint_stage, new_rows_stage
 from smallwright.pipeline.teach_package import package_stage
-from smallwright.pipeline.tutoring import tutored
+from smallwright.pipeline.tutoring import describe_lessons, tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.teacher.endpoint_settings import EndpointSettings
 from smallwright.teacher.package_settings import PackageSettings
 from smallwright.tokenizer.encode import encode_texts
-from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
     from smallwright.compress.quantizing.model import Quantized
@@ -107,7 +107,7 @@ def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) 
         transfer = transfer_stage(recipe, shop, data) if recipe.hears_teacher_alone else None
         voting = linear if votes else None
         answers = answers_stage(recipe, shop, data, teacher, transfer=transfer, linear=voting, more=more)
-    student = _student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
+    student = student_stage(recipe, shop, data, tokenizer, teacher, answers, transfer)
     sparse = _sparsify(recipe, shop, data, tokenizer, student, answers, transfer)
     package = _package_stage(recipe, shop, data, tokenizer, sparse or student, answers, transfer)
     if neighbours and teacher is not None:
@@ -116,7 +116,7 @@ def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) 
     return Classifier(data, tokenizer, student, package, linear, teacher, answers, teacher_package, more, sparse)
 
 
-def _student_stage(
+def student_stage(
     recipe: Recipe,
     shop: Workshop,
     data: Outcome,
@@ -125,44 +125,46 @@ def _student_stage(
     answers: Outcome | None,
     transfer: Outcome | None,
 ) -> Outcome:
-    def run(folder: Path) -> Mapping[str, Any]:
+    """Make the student and teach it; one that is cut progressively has a stage for each cut.
+
+    Args:
+        answers: the teacher's, for rows and transfer texts; None: the student learns from the rows alone.
+        transfer: texts without labels; None: there are none.
+    """
+
+    def learn(folder: Path, part: Part) -> Mapping[str, Any]:
         from smallwright.model import save_model
         from smallwright.train.loop import train
 
-        reader = open_tokenizer(tokenizer)
-        beside = recipe.distill.needs_teacher_beside
-        model = open_teacher(teacher)[0] if teacher and (beside or recipe.student.source == "teacher") else None
+        reader, own = open_tokenizer(tokenizer), part.recipe
+        beside = own.distill.needs_teacher_beside
+        model = open_teacher(teacher)[0] if teacher and (beside or part.is_cut_from_teacher) else None
+        source = part.open_before(model)
         student = make_student(
-            recipe.student,
-            teacher=model if recipe.student.source == "teacher" else None,
-            kept=reader.kept,
+            own.student,
+            teacher=source,
+            kept=reader.kept if part.before is None else None,
             vocabulary=reader.size,
             heads=make_heads("classify", read_labels(data)),
             causal=False,
             seed=recipe.seed,
-            sample=_sample(recipe, data, reader.tokenizer, model),
+            sample=_sample(own, data, reader.tokenizer, source),
         )
-        task = _make_task(recipe, data, reader.tokenizer, student.spec.context, answers, transfer)
-        objective = recipe.distill.make_student_objective(has_teacher=answers is not None)
-        options = recipe.distill.loop_options(seed=recipe.seed, threads=shop.cores)
-        with tutored(recipe, task, student, model if beside else None, reader.kept) as lessons:
-            result = train(student, lessons, objective, folder / "training", options, name="student", quiet=shop.quiet)
+        task = _make_task(own, data, reader.tokenizer, student.spec.context, answers, transfer)
+        objective = own.distill.make_student_objective(has_teacher=answers is not None)
+        options = part.share(own.distill.loop_options(seed=recipe.seed, threads=shop.cores), task)
+        with tutored(own, task, student, model if beside else None, reader.kept) as lessons:
+            result = train(student, lessons, objective, folder / "training", options, name=part.name, quiet=shop.quiet)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         parameters = sum(weight.numel() for weight in student.parameters())
-        return {"parameters": parameters, "scores": result.scores, "precision": result.precision, "steps": result.steps}
+        return {"parameters": parameters, **describe_lessons(result)}
 
-    settings = {
-        "student": recipe.student.described,
-        "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
-        "seed": recipe.seed,
-        "threads": shop.cores,
-    }
     inputs: dict[str, str | Outcome] = {"data": data, "tokenizer": tokenizer}
     if answers is not None and teacher is not None:
         inputs |= {"answers": answers, "teacher": teacher}
     if transfer is not None:
         inputs["transfer"] = transfer
-    return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
+    return run_cuts(recipe, shop, teacher, learn, inputs)
 
 
 def _sample(recipe: Recipe, data: Outcome, tokenizer: Tokenizer, teacher: Transformer | None) -> list[Any]:

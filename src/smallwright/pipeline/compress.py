@@ -6,16 +6,12 @@ Not here: the methods (compress/quantizing/), plain rounding, which needs no sta
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smallwright.compress.quantize import count_bytes, plan_formats
 from smallwright.compress.settings import QuantizeSettings
@@ -25,29 +21,36 @@ from smallwright.data.shards import Shard
 from smallwright.errors import RecipeError
 from smallwright.package.architectures import choose_architecture
 from smallwright.package.write import PackageInfo
+from smallwright.pipeline.choose_steps import Workplace, choose_steps, describe_choice, least_bytes
+from smallwright.pipeline.coded import (
+    CARD,
+    Texts,
+    coding_threads,
+    count_beside,
+    count_room,
+    mix_formats,
+    open_coded,
+    read_facts,
+    read_options,
+    save_coded,
+    summarise,
+)
 from smallwright.pipeline.shared import quantize_settings
-from smallwright.pipeline.stage import Outcome, write_atomically
+from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.train_codes import OpenTask, check_train, describe_training, train_codes
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
-from smallwright.spec.formats import SCALE_SPAN
-from smallwright.spec.package import ALIGNMENT
-from smallwright.spec.tensors import list_tensors
 from smallwright.train.options import LOOP_VERSION
 
 if TYPE_CHECKING:
     from smallwright.compress.quantizing.answers import Judge
     from smallwright.compress.quantizing.matrix import QuantizeOptions
     from smallwright.compress.quantizing.model import Quantized
-    from smallwright.model import Transformer
 
-TENSORS, CARD = "quantized.safetensors", "quantized.json"
 CODED = "coded"  # before training: a run that goes on trains the very same codes
 _MOST_NAMED = 3  # matrices in the report's line
-_KEYS_BYTES = 1024  # that calibration and provenance may add to a package after its bytes were planned
 
-Texts = Sequence[NDArray[np.integer]]
 Calibrated = QuantizeSettings | SparsifySettings  # steps that look at texts
 
 
@@ -72,14 +75,15 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
     if settings.using == "awq":
         check_awq(spec)
-    if settings.correct_bias:
+    corrected = settings.correct_bias or (recipe.sparsify is not None and recipe.sparsify.correct_bias)
+    if corrected:
         before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
         if before != after:
             raise RecipeError(
                 f"compress.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
                 "no place for them. Leave it out."
             )
-    check_train(settings, with_biases(spec) if settings.correct_bias else spec)
+    check_train(settings, with_biases(spec) if corrected else spec)
     return formats
 
 
@@ -100,19 +104,16 @@ def check_room(recipe: Recipe, spec: ModelSpec, beside: int = 0) -> None:
         return
     whole = with_biases(spec) if settings.correct_bias else spec
     fixed = fixed_formats(whole, settings.embedding, settings.head)
-    options = _options(settings, keep_zeros=recipe.sparsify is not None)
+    options = read_options(settings, keep_zeros=recipe.sparsify is not None)
     weights = count_bytes(whole, coarsest_formats(whole, options, fixed))
-    kept = beside + _spare_bytes(spec)
+    if settings.format == "chosen":
+        weights = min(weights, least_bytes(whole, settings))
+    kept = settings.size - count_room(settings.size, spec, beside)
     if settings.size < weights + kept:
         raise RecipeError(
             f"compress.size must hold all weights in the coarsest formats. Got {settings.size:,} bytes, where those "
             f"take {weights:,} and vocabulary, keys and alignment {kept:,}. Give more, or use a smaller student."
         )
-
-
-def _spare_bytes(spec: ModelSpec) -> int:
-    """What a plan of bytes leaves for alignment, and for keys whose length is not known."""
-    return ALIGNMENT * len(list_tensors(spec)) + _KEYS_BYTES
 
 
 def compress_stage(
@@ -140,48 +141,56 @@ def compress_stage(
     if not settings.chosen_beforehand:
         return None
 
-    def code(folder: Path) -> None:
-        from smallwright.compress.quantizing.answers import Judge
-        from smallwright.compress.quantizing.model import quantize_model
-        from smallwright.model import load_model
-
-        student = load_model(model.folder / folder_name)
-        texts = draw_texts(settings, student.spec) if settings.calibrated else ()
-        options = _options(settings, keep_zeros=recipe.sparsify is not None)
-        facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
-        with coding_threads(shop.cores):
-            if settings.format == "mixed":
-                formats, facts["sensitivity"] = _mix(settings, student, texts, options, folder, write_rounded)
-            else:
-                formats = plan_formats(student.spec, settings.uniform, embedding=settings.embedding, head=settings.head)
-            judge = Judge(student, texts) if settings.using != "round" else None
-            found = quantize_model(student, formats, texts, options)
-            if judge is not None:
-                facts |= _harm(judge, found, model.folder / folder_name, options)
-        _save(found, folder, facts | summarise(found))
+    place = Workplace(recipe, shop, model.folder / folder_name, draw_texts, write_rounded, open_task)
 
     def run(folder: Path) -> Mapping[str, Any]:
         from smallwright.model import load_model
 
+        if settings.format == "chosen":
+            return choose_steps(place, folder)
         if settings.train is None:
-            code(folder)
-            return _read_card(folder)["facts"]
+            _code(place, folder)
+            return read_facts(folder)
         if not (folder / CODED / CARD).is_file():
             (folder / CODED).mkdir(exist_ok=True)
-            code(folder / CODED)
-        coded, facts = _open(folder / CODED), _read_card(folder / CODED)["facts"]
-        dense = load_model(model.folder / folder_name)
+            _code(place, folder / CODED)
+        coded, facts = open_coded(folder / CODED), read_facts(folder / CODED)
+        dense = load_model(place.student)
         found, facts["train"] = train_codes(recipe, shop, settings, dense, coded, open_task, folder / "training")
-        _save(found, folder, facts)
+        save_coded(found, folder, facts)
         return facts
 
     asked: dict[str, Any] = {"compress": settings.model_dump(mode="json"), "threads": shop.cores}
     inputs: dict[str, str | Outcome] = {"model": model, "lessons": lessons}
     if settings.train is None:
         return shop.run("compress", run, settings=asked, inputs=inputs)
-    asked |= {"distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}), "seed": recipe.seed}
+    asked |= {"distill": recipe.distill.described, "seed": recipe.seed}
     inputs |= {} if answers is None else {"answers": answers}
     return shop.run("compress", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
+
+
+def _code(place: Workplace, folder: Path) -> None:
+    """Code the student in the one way that the recipe names, and leave it in a folder."""
+    from smallwright.compress.quantizing.answers import Judge
+    from smallwright.compress.quantizing.model import quantize_model
+    from smallwright.model import load_model
+
+    settings, student = quantize_settings(place.recipe), load_model(place.student)
+    spec = student.spec
+    texts = place.draw_texts(settings, spec) if settings.calibrated else ()
+    options = read_options(settings, keep_zeros=place.recipe.sparsify is not None)
+    facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
+    with coding_threads(place.shop.cores):
+        if settings.format == "mixed":
+            room = count_room(settings.size or 0, spec, count_beside(settings, spec, folder, place.write))
+            formats, facts["sensitivity"] = mix_formats(settings, student, texts, options, room)
+        else:
+            formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
+        judge = Judge(student, texts) if settings.using != "round" or settings.correct_bias else None
+        found = quantize_model(student, formats, texts, options)
+        if judge is not None:
+            facts |= _harm(judge, found, place.student, options)
+    save_coded(found, folder, facts | summarise(found))
 
 
 def _harm(judge: Judge, found: Quantized, student: Path, options: QuantizeOptions) -> dict[str, float]:
@@ -198,87 +207,12 @@ def _harm(judge: Judge, found: Quantized, student: Path, options: QuantizeOption
     return {"nats": nats, "rounding_nats": judge.divergence(rounded.as_model())}
 
 
-@contextlib.contextmanager
-def coding_threads(count: int) -> Iterator[None]:
-    """The threads of torch and of NumPy's linear algebra inside: sums in another order have other bits."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        with threadpool_limits(count, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _options(settings: QuantizeSettings, *, keep_zeros: bool) -> QuantizeOptions:
-    from smallwright.compress.quantizing.matrix import QuantizeOptions
-
-    return QuantizeOptions(
-        using=settings.using,
-        span=SCALE_SPAN if settings.scales == "spans" else 0,
-        order=settings.order,
-        damping=settings.damping,
-        correct_bias=settings.correct_bias,
-        keep_zeros=keep_zeros,
-    )
-
-
-def _mix(
-    settings: QuantizeSettings,
-    student: Transformer,
-    texts: Texts,
-    options: QuantizeOptions,
-    folder: Path,
-    write_rounded: Callable[[Path], PackageInfo],
-) -> tuple[dict[str, str], list[dict[str, Any]]]:
-    from smallwright.compress.quantizing.bias import with_biases
-    from smallwright.compress.quantizing.mixed import choose_formats, fixed_formats, measure_sensitivity
-
-    draft, spec = folder / "draft.gguf", student.spec
-    beside = write_rounded(draft).size_bytes - count_bytes(
-        spec, plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
-    )
-    draft.unlink()
-    if settings.correct_bias:  # they are in none of the matrices
-        more = count_bytes(with_biases(spec), plan_formats(with_biases(spec), "q8_0"))
-        beside += more - count_bytes(spec, plan_formats(spec, "q8_0"))
-    fixed = fixed_formats(spec, settings.embedding, settings.head)
-    room = (settings.size or 0) - beside - _spare_bytes(spec)
-    measured = measure_sensitivity(student, texts, options, fixed=tuple(fixed))
-    formats = choose_formats(spec, measured, room, fixed)
-    return formats, [{**asdict(one), "format": formats[one.name]} for one in measured]
-
-
-def summarise(found: Quantized) -> dict[str, Any]:
-    """What coding came to, for the card and the report.
-
-    ``error``, ``rounding_error``: means over matrices of the outputs' squared error by their squared size.
-    ``singular``: matrices whose inputs did not span all directions; ``most_damping``: share of the mean diagonal.
-    """
-    facts = list(found.facts.values())
-    solved = [one for one in facts if "damping" in one]
-    summary: dict[str, Any] = {
-        "formats": dict(Counter(one["format"] for one in facts)),
-        "matrices": found.facts,
-        "error": _mean([one["error"] for one in facts if "error" in one]),
-    }
-    if solved:
-        summary |= {
-            "rounding_error": _mean([one["rounding_error"] for one in solved]),
-            "singular": sum(one["rank"] < one["inputs"] for one in solved),
-            "solved": len(solved),
-            "most_damping": max(one["damping"] for one in solved),
-        }
-    return summary
-
-
 def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | None) -> str:
     """One line for the report."""
     if facts is None:
         return settings.format
+    if settings.format == "chosen":
+        return describe_choice(settings, facts)
     mixed = ", ".join(f"{count} {name}" for name, count in sorted(facts["formats"].items()))
     parts = [f"{settings.format} by {settings.using} ({mixed})"]
     if settings.calibrated:
@@ -306,10 +240,13 @@ def describe_compression(settings: QuantizeSettings, facts: Mapping[str, Any] | 
 
 
 def _describe_answers(settings: QuantizeSettings, ours: float, rounding: float) -> str:
-    said = f"answers to them {ours:.2g} nats from float32's, {rounding:.2g} by rounding in the same formats"
+    then = "" if settings.train is None else " before training"
+    said = f"answers to them {ours:.2g} nats from float32's{then}, {rounding:.2g} by rounding in the same formats"
     if ours <= rounding:
         return said
-    return f"{said}: {settings.using} does harm here, use using: round, a finer format or train"
+    method = settings.using if settings.using != "round" else "correct_bias"
+    instead = "using: round" if settings.using != "round" else "no correct_bias"
+    return f"{said}: {method} does harm here, use {instead}" + (", a finer format or train" if not then else "")
 
 
 def _coarsest_nats(one: Mapping[str, Any]) -> float:
@@ -335,36 +272,6 @@ def draw_lessons(recipe: Recipe, lessons: Outcome, settings: Calibrated, spec: M
     return [blocks[row, :-1] for row in draw_rows(len(blocks), settings)] or [shard.tokens[:context]]
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
-
-
-def _save(found: Quantized, folder: Path, facts: Mapping[str, Any]) -> None:
-    from safetensors.numpy import save_file
-
-    named = {f"tensors/{name}": np.ascontiguousarray(tensor) for name, tensor in found.whole.items()}
-    save_file(named | {f"rows/{name}": rows for name, rows in found.rows.items()}, folder / TENSORS)
-    card = {"spec": found.spec.to_json(), "formats": found.formats, "facts": dict(facts)}
-    write_atomically(folder / CARD, json.dumps(card, sort_keys=True))
-
-
 def open_quantized(outcome: Outcome | None) -> Quantized | None:
     """What ``compress_stage`` left; None where there was none."""
-    return None if outcome is None else _open(outcome.folder)
-
-
-def _read_card(folder: Path) -> dict[str, Any]:
-    card: dict[str, Any] = json.loads((folder / CARD).read_text(encoding="utf-8"))
-    return card
-
-
-def _open(folder: Path) -> Quantized:
-    from safetensors.numpy import load_file
-
-    from smallwright.compress.quantizing.model import Quantized
-
-    card = _read_card(folder)
-    held = load_file(folder / TENSORS)
-    rows = {name.removeprefix("rows/"): held[name] for name in held if name.startswith("rows/")}
-    whole = {name.removeprefix("tensors/"): held[name] for name in held if name.startswith("tensors/")}
-    return Quantized(ModelSpec.from_json(card["spec"]), rows, whole, card["formats"], card["facts"]["matrices"])
+    return None if outcome is None else open_coded(outcome.folder)

@@ -13,7 +13,7 @@ from typing import Any
 
 from smallwright.data import Shard
 from smallwright.data.cross_answers import CrossAnswers
-from smallwright.pipeline.lessons import TOP_TOKENS, lesson_stage
+from smallwright.pipeline.lessons import lesson_stage
 from smallwright.pipeline.shared import TEACHER_FOLDER, open_tokenizer, tokenizer_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.teach import described_load, held_as
@@ -62,7 +62,7 @@ def cross_answers_stage(
             folder,
             vocabulary=mine.vocabulary,
             context=context,
-            top=TOP_TOKENS,
+            top=recipe.distill.top,
             precision=choose_precision(recipe.distill.precision, model.embedding.device),
         )
         return {
@@ -72,7 +72,7 @@ def cross_answers_stage(
             "shared_tokens": int((alignment.shared >= 0).sum()),
         }
 
-    settings = {"top": TOP_TOKENS, "context": recipe.student.context, "precision": recipe.distill.precision}
+    settings = {"top": recipe.distill.top, "context": recipe.student.context, "precision": recipe.distill.precision}
     given = recipe.teacher
     assert isinstance(given, NetworkSettings) and given.path is not None  # the recipe demands it
     settings |= described_load(given)

@@ -94,6 +94,7 @@ def compression_steps(
     steps = []
     if teacher is not None and "parameters" in teacher.facts:  # one behind an endpoint has a size that nobody tells
         source = "chosen layers and tokens" if recipe.student.source == "teacher" else f"preset {recipe.student.preset}"
+        source += f", in {recipe.student.cuts} cuts" if recipe.student.cuts > 1 else ""
         steps.append(CompressionStep("student", 4 * teacher.facts["parameters"], student_bytes, source))
     if sparse is not None and recipe.sparsify is not None:
         kept_bytes = student_bytes - 4 * sparse.facts["dropped"]

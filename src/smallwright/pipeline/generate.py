@@ -26,9 +26,10 @@ from smallwright.pipeline.compress import (
     open_quantized,
 )
 from smallwright.pipeline.crossing import cross_answers_stage, open_cross_answers, teacher_reading
+from smallwright.pipeline.cuts import Part, run_cuts
 from smallwright.pipeline.enlarge import augmented_stage
 from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.lessons import TOP_TOKENS, answer_lessons, lesson_stage, open_lessons, sample_lessons
+from smallwright.pipeline.lessons import answer_lessons, lesson_stage, open_lessons, sample_lessons
 from smallwright.pipeline.shared import (
     PACKAGE_FILE,
     STUDENT_FOLDER,
@@ -45,7 +46,7 @@ from smallwright.pipeline.sparsify import sparsify_stage
 from smallwright.pipeline.stage import Outcome, hash_folder
 from smallwright.pipeline.teach import described_load, held_as
 from smallwright.pipeline.teach_package import package_stage
-from smallwright.pipeline.tutoring import tutored
+from smallwright.pipeline.tutoring import describe_lessons, tutored
 from smallwright.pipeline.workshop import Workshop
 from smallwright.pipeline.written import (
     asked_text_stage,
@@ -162,7 +163,7 @@ def _teacher_stage(recipe: Recipe, shop: Workshop, tokenizer: Outcome, lessons: 
                 model = Transformer(spec)
         facts = describe_network(model.spec, settings.load)
         if settings.finetune is not None:
-            facts |= _train(recipe, shop, model, lessons, settings.finetune, folder, name="teacher")
+            facts |= _train(recipe, shop, model, lessons, settings.finetune, folder)
         save_model(model, folder / TEACHER_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         return facts
 
@@ -187,7 +188,7 @@ def _answers_stage(recipe: Recipe, shop: Workshop, lessons: Outcome, teacher: Ou
         answers = answer_lessons(recipe, lessons, model, folder)
         return {"positions": len(answers), "top": answers.top}
 
-    settings = {"top": TOP_TOKENS, "context": recipe.student.context}
+    settings = {"top": recipe.distill.top, "context": recipe.student.context}
     return shop.run("answers", run, settings=settings, inputs={"shards": lessons, "teacher": teacher}, version=2)
 
 
@@ -199,18 +200,18 @@ def _student_stage(
     teacher: Outcome | None,
     answers: Outcome | None,
 ) -> Outcome:
-    def run(folder: Path) -> Mapping[str, Any]:
+    def learn(folder: Path, part: Part) -> Mapping[str, Any]:
         from smallwright.model import load_model, save_model
 
-        reader = open_tokenizer(tokenizer)
-        beside, from_teacher = recipe.distill.needs_teacher_beside, recipe.student.source == "teacher"
+        reader, own = open_tokenizer(tokenizer), part.recipe
+        beside = own.distill.needs_teacher_beside
         model = None
-        if teacher and (beside or from_teacher):
+        if teacher and (beside or part.is_cut_from_teacher):
             model = load_model(teacher.folder / TEACHER_FOLDER, held_as=held_as(teacher))
-        narrower = recipe.student.width is not None or recipe.student.feedforward is not None
+        narrower = own.student.width is not None or own.student.feedforward is not None
         student = make_student(
-            recipe.student,
-            teacher=model if from_teacher else None,
+            own.student,
+            teacher=part.open_before(model),
             kept=None,  # the teacher stage trimmed its table already
             vocabulary=reader.size,
             heads=make_heads("generate", ()),
@@ -218,24 +219,18 @@ def _student_stage(
             seed=recipe.seed,
             sample=sample_lessons(recipe, lessons) if narrower else (),
         )
-        soft = _open_answers(recipe, answers, lessons)
+        soft = _open_answers(own, answers, lessons)
         tutor = model if beside else None
-        facts = _train(recipe, shop, student, lessons, recipe.distill, folder, name="student", soft=soft, tutor=tutor)
+        facts = _train(own, shop, student, lessons, own.distill, folder, part=part, soft=soft, tutor=tutor)
         save_model(student, folder / STUDENT_FOLDER, tokenizer.folder / TOKENIZER_FILE)
         return {"parameters": _count(student), **facts}
 
-    settings = {
-        "student": recipe.student.described,
-        "distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"}),
-        "seed": recipe.seed,
-        "threads": shop.cores,
-    }
     inputs: dict[str, str | Outcome] = {"tokenizer": tokenizer, "shards": lessons}
     if teacher is not None:
         inputs["teacher"] = teacher
     if answers is not None:
         inputs["answers"] = answers
-    return shop.run("student", run, settings=settings, inputs=inputs, version=LOOP_VERSION)
+    return run_cuts(recipe, shop, teacher, learn, inputs)
 
 
 def _open_answers(recipe: Recipe, answers: Outcome | None, lessons: Outcome) -> TopAnswers | CrossAnswers | None:
@@ -280,7 +275,7 @@ def _train(
     settings: TrainSettings,
     folder: Path,
     *,
-    name: str,
+    part: Part | None = None,
     soft: TopAnswers | CrossAnswers | None = None,
     tutor: Transformer | None = None,
 ) -> dict[str, Any]:
@@ -291,10 +286,12 @@ def _train(
     is_student = settings is recipe.distill
     taught = soft is not None or (tutor is not None and not recipe.distill.keeps_answers)
     objective = recipe.distill.make_student_objective(has_teacher=taught) if is_student else settings.make_objective()
-    options = settings.loop_options(seed=recipe.seed, threads=shop.cores)
+    options, name = settings.loop_options(seed=recipe.seed, threads=shop.cores), "teacher"
+    if part is not None:
+        options, name = part.share(options, task), part.name
     with tutored(recipe, task, model, tutor) as given:
         result = train(model, given, objective, folder / "training", options, name=name, quiet=shop.quiet)
-    return {"scores": result.scores, "precision": result.precision, "steps": result.steps}
+    return describe_lessons(result)
 
 
 def _package_stage(

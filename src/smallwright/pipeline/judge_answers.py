@@ -37,6 +37,7 @@ from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.simple_answers import SimpleNeighbour, simple_neighbours
 from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.tutoring import describe_balance
 from smallwright.pipeline.workshop import Workshop
 from smallwright.pipeline.written import TEST_FILE
 from smallwright.recipe import Recipe
@@ -92,7 +93,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator, simple: Sequence[Si
         neighbours=tuple(_neighbour(recipe, made, simple, name, score, costs, text) for name, score in scores.items()),
         costs=tuple(costs.values()),
         answers=quality,
-        notes=(*_warn(made, quality, simple), *describe_added(shop)),
+        notes=(*_warn(made, quality, simple), *describe_added(shop), *describe_balance(made.student)),
     )
 
 

@@ -40,6 +40,7 @@ from smallwright.pipeline.rows import read_labels, read_split, read_texts
 from smallwright.pipeline.shared import PACKAGE_FILE
 from smallwright.pipeline.stage import Outcome
 from smallwright.pipeline.teach import LINEAR_ANSWERS, LINEAR_FILE
+from smallwright.pipeline.tutoring import describe_balance
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.teacher.endpoint_settings import EndpointSettings
@@ -94,7 +95,12 @@ def _report(recipe: Recipe, shop: Workshop, made: Classifier, baseline: Outcome 
         costs=tuple(costs.values()),
         quality=quality,
         ensemble=judge_ensemble(recipe, made, expected, answers.teacher),
-        notes=(*_warn(quality), *describe_added(shop), *_note_endpoint(recipe, made)),
+        notes=(
+            *_warn(quality),
+            *describe_added(shop),
+            *describe_balance(made.student),
+            *_note_endpoint(recipe, made),
+        ),
     )
 
 

@@ -24,6 +24,7 @@ from smallwright.pipeline.measure import cut_prompt
 from smallwright.pipeline.report import QUANTIZED, Judged, describe_build, judge_package, run_report
 from smallwright.pipeline.rows import read_split
 from smallwright.pipeline.shared import PACKAGE_FILE
+from smallwright.pipeline.tutoring import describe_balance
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.run import load
@@ -51,6 +52,7 @@ def _report(recipe: Recipe, shop: Workshop, made: Generator) -> Report:
     verdict = judge_package(recipe, package, own)
     return Report(
         **describe_build(recipe, shop, made, measure="perplexity"),
+        notes=tuple(describe_balance(made.student)),
         verdict=verdict,
         package=package,
         neighbours=_neighbours(recipe, made, score, teacher_score, ngram, costs),

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from smallwright.train.completions import CompletionTask
     from smallwright.train.tasks import LanguageModelTask
 
-TOP_TOKENS = 32
 SAMPLE_BLOCKS = 64
 SPLITS = ("train", "validation")
 
@@ -181,7 +180,8 @@ def answer_lessons(recipe: Recipe, lessons: Outcome, model: Transformer, folder:
     """What a teacher says in place of each token to be learned, kept in the folder."""
     from smallwright.teacher.language import answer_completions, answer_next_tokens
 
+    top = recipe.distill.top
     if recipe.answers_prompts:
-        return answer_completions(model, Completions.open(lessons.folder / "train"), folder, top=TOP_TOKENS)
+        return answer_completions(model, Completions.open(lessons.folder / "train"), folder, top=top)
     context = min(recipe.student.context, model.spec.context)
-    return answer_next_tokens(model, Shard.open(lessons.folder / "train"), folder, context=context, top=TOP_TOKENS)
+    return answer_next_tokens(model, Shard.open(lessons.folder / "train"), folder, context=context, top=top)

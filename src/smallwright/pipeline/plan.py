@@ -16,6 +16,7 @@ from statistics import median
 
 import torch
 
+from smallwright.compress.progressive import Cut, plan_cuts
 from smallwright.compress.quantize import count_bytes
 from smallwright.data import read_rows
 from smallwright.pipeline.beforehand import check_prepared, check_recipe, student_spec, teacher_specs
@@ -56,7 +57,8 @@ class Asked:
 class Plan:
     """The numbers of a plan. Sizes in bytes, counts in units; ``seconds`` is that of the matrix products.
 
-    ``asked`` is None where the teacher is no endpoint.
+    ``asked`` is None where the teacher is no endpoint. ``cuts``: what each model on the way from teacher to student
+    keeps, the student last; empty where there is none on the way.
     """
 
     student_parameters: int
@@ -67,6 +69,7 @@ class Plan:
     training_tokens: int
     seconds: float
     asked: Asked | None = None
+    cuts: tuple[Cut, ...] = ()
 
 
 def count_parameters(spec: ModelSpec) -> int:
@@ -94,13 +97,17 @@ def make_plan(recipe: Recipe) -> Plan:
     tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch(texts))
     tokens = round(tokens * training_rows / max(1, len(rows)))
     networks = teacher_specs(recipe, vocabulary, labels)
-    student = student_spec(recipe, vocabulary, labels, networks[0][1] if networks else None)
+    teacher = networks[0][1] if networks else None
+    student = student_spec(recipe, vocabulary, labels, teacher)
     formats, most = check_compression(recipe, student), quantize_settings(recipe).size
     sparsity = 0.0 if recipe.sparsify is None else recipe.sparsify.share
     check_prepared(recipe, reader, labels, recipe.threads or 1)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
     learnt = heard * recipe.distill.epochs + _count_later_tokens(recipe, tokens / max(1, training_rows))
-    seconds = 6 * _active(student) * learnt / _measure_flops(recipe.distill.precision)
+    cuts = plan_cuts(recipe.student, teacher) if recipe.student.cuts > 1 and teacher is not None else ()
+    learners = [cut.spec for cut in cuts] or [student]  # each hears an equal share
+    active = sum(_active(spec) for spec in learners) / len(learners)
+    seconds = 6 * active * learnt / _measure_flops(recipe.distill.precision)
     for settings, spec in networks:
         finetune = settings.finetune
         epochs, precision = (finetune.epochs, finetune.precision) if finetune else (0, "float32")
@@ -114,6 +121,7 @@ def make_plan(recipe: Recipe) -> Plan:
         training_tokens=tokens,
         seconds=seconds,
         asked=asked,
+        cuts=cuts,
     )
 
 
@@ -132,11 +140,18 @@ def render_plan(recipe: Recipe, plan: Plan) -> str:
         "",
         f"training data      {plan.training_rows:,} rows, {plan.training_tokens:,} tokens of {plan.vocabulary:,}",
         f"teacher            {teacher}",
+        *(f"cut {number}              {_describe_cut(cut)}" for number, cut in enumerate(plan.cuts, 1)),
         f"student            {plan.student_parameters:,} parameters",
         f"weights in file    {plan.package_bytes / 1e6:.2f} MB (the vocabulary comes on top)",
         f"training time      about {plan.seconds / 60:.1f} minutes here for matrix products; tiny models take longer",
     ]
     return "\n".join(lines)
+
+
+def _describe_cut(cut: Cut) -> str:
+    layers = ", ".join(str(layer) for layer in cut.layers)
+    neurons = min(layer.feedforward.width for layer in cut.spec.layers)
+    return f"the teacher's layers {layers}; {cut.spec.width} channels, {neurons} neurons a layer"
 
 
 def _make_tokenizer(recipe: Recipe, texts: list[str]) -> Reader:

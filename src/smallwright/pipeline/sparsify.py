@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from smallwright.compress.sparsifying.settings import HealSettings, SparsifySettings
-from smallwright.pipeline.compress import Calibrated, Texts, coding_threads
+from smallwright.pipeline.coded import Texts, coding_threads
+from smallwright.pipeline.compress import Calibrated
 from smallwright.pipeline.shared import STUDENT_FOLDER, TOKENIZER_FILE
 from smallwright.pipeline.stage import Outcome
+from smallwright.pipeline.tutoring import describe_lessons
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
@@ -54,10 +56,13 @@ def sparsify_stage(
         return None
 
     def run(folder: Path) -> Mapping[str, Any]:
+        from smallwright.compress.quantizing.bias import add_biases
         from smallwright.model import load_model, save_model
         from smallwright.train.checkpoint import read_tensors, write_tensors
 
         model = load_model(student.folder / STUDENT_FOLDER)
+        if settings.correct_bias:
+            model = add_biases(model)
         if not (folder / CHOSEN).is_file():
             texts = draw_texts(settings, model.spec)
             with coding_threads(shop.cores):
@@ -77,21 +82,21 @@ def sparsify_stage(
     inputs: dict[str, str | Outcome] = {"student": student, "tokenizer": tokenizer}
     inputs |= {name: outcome for name, outcome in lessons.items() if outcome is not None}
     if settings.heal is not None:
-        asked |= {"distill": recipe.distill.model_dump(mode="json", exclude={"checkpoint_seconds"})}
+        asked |= {"distill": recipe.distill.described}
         asked |= {"seed": recipe.seed}
     return shop.run("sparsify", run, settings=asked, inputs=inputs, version=LOOP_VERSION)
 
 
 def _choose(settings: SparsifySettings, model: Transformer, texts: Texts) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Sparse matrices by name, or, where sparsity rises later, the norms that choose then (none for magnitude); and
-    facts: the share of each matrix, and what dropping it at once did to its outputs."""
+    """Sparse matrices (and corrected biases) by name, or, where sparsity rises later, the norms that choose then (none
+    for magnitude); and facts: the share of each matrix, and what dropping it at once did to its outputs."""
     import torch
 
     from smallwright.compress.sparsifying.allocation import allocate, measure_sensitivity
     from smallwright.compress.sparsifying.matrix import SparsifyOptions
     from smallwright.compress.sparsifying.model import list_sparsified, measure_norms, sparsify_model
 
-    options = SparsifyOptions(settings.using, settings.of_each, settings.damping)
+    options = SparsifyOptions(settings.using, settings.of_each, settings.damping, settings.correct_bias)
     names = [tensor.name for tensor in list_sparsified(model.spec)]
     facts: dict[str, Any] = {"texts": len(texts), "tokens": int(sum(len(text) for text in texts))}
     shares = dict.fromkeys(names, settings.share)
@@ -106,7 +111,8 @@ def _choose(settings: SparsifySettings, model: Transformer, texts: Texts) -> tup
     facts["matrices"] = sparsify_model(model, shares, texts, options)
     facts |= _summarise(facts["matrices"])
     weights = model.state_dict()
-    return {name: weights[name] for name in names}, facts
+    biases = [name.removesuffix(".weight") + ".bias" for name in names] if settings.correct_bias else []
+    return {name: weights[name] for name in (*names, *biases)}, facts
 
 
 def _make_masks(settings: SparsifySettings, shares: Mapping[str, float], tensors: Mapping[str, Tensor]) -> Masks:
@@ -158,7 +164,7 @@ def heal_sparse(
     device = next(model.parameters()).device
     before = task.validate(model, choose_precision(options.precision, device))
     result = train(model, task, objective, folder, options, constraint=masks, name="heal", quiet=shop.quiet)
-    return {"steps": result.steps, "scores_before": before, "scores": result.scores, "precision": result.precision}
+    return {"scores_before": before, **describe_lessons(result)}
 
 
 def _summarise(matrices: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -194,6 +200,8 @@ def describe_sparsity(settings: SparsifySettings, facts: Mapping[str, Any]) -> s
     ]
     if "error" in facts:
         parts.append(f"outputs' error {facts['error']:.3g} beside {facts['magnitude_error']:.3g} by magnitude")
+    if settings.correct_bias:
+        parts.append("biases corrected")
     if "singular" in facts:
         parts.append(
             f"Hessians damped by at most {facts['most_damping']:g} of their mean diagonal, {facts['singular']} of "

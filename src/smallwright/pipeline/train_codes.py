@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from smallwright.compress.settings import QuantizeSettings, TrainCodesSettings
 from smallwright.errors import RecipeError
+from smallwright.pipeline.tutoring import describe_lessons
 from smallwright.pipeline.workshop import Workshop
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
@@ -108,7 +109,7 @@ def train_codes(
     before = lessons.validate(model, choose_precision(options.precision, torch.device("cpu")))
     objective = distill.make_student_objective(has_teacher=True)
     result = train(model, lessons, objective, folder, options, name="codes", quiet=shop.quiet)
-    facts = {"steps": result.steps, "best_step": result.best_step, "scores_before": before, "scores": result.scores}
+    facts = {"best_step": result.best_step, "scores_before": before, **describe_lessons(result)}
     return _gather(model, coded), facts
 
 

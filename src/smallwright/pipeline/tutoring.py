@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smallwright.pipeline.stage import Outcome
 from smallwright.recipe import Recipe
+from smallwright.train.settings import MixingSchedule
 
 if TYPE_CHECKING:
     from smallwright.model import Transformer
+    from smallwright.train.loop import TrainResult
     from smallwright.train.matching import Matching
     from smallwright.train.tasks import TrainingTask
 
@@ -41,16 +44,33 @@ def tutored(
     if teacher is None:
         yield task
         return
-    wish = recipe.distill
+    wish, own = recipe.distill, recipe.distill.own_texts
     lessons = TutoredTask(
         task,
         teacher if kept is None else trim_embedding(teacher, kept, copy=False),
         matching=_match(recipe, student, teacher),
         answers=not wish.keeps_answers,
-        own_texts=wish.own_texts,
+        own_texts=(own.start, own.end) if isinstance(own, MixingSchedule) else own,
     )
     with lessons.worn_by(student):
         yield lessons
+
+
+def describe_lessons(result: TrainResult) -> dict[str, Any]:
+    """Facts of a stage that trained: what its balanced losses came to only where they were balanced."""
+    facts = {"scores": result.scores, "precision": result.precision, "steps": result.steps}
+    return facts | ({"balance": result.balance} if result.balance else {})
+
+
+def describe_balance(student: Outcome) -> list[str]:
+    """Notes for the report on balanced losses; none where they counted as their weights say."""
+    balance = student.facts.get("balance")
+    if not balance:
+        return []
+    told = ", ".join(f"{name} {one['factor']:.3g} (mean {one['mean']:.3g})" for name, one in balance.items())
+    return [
+        f"The student's losses were balanced (distill.balance). In the end their weights were multiplied by: {told}."
+    ]
 
 
 def _match(recipe: Recipe, student: Transformer, teacher: Transformer) -> Matching | None:

@@ -82,7 +82,9 @@ def list_ways() -> list[Way]:
 
 def mixed_way(size_bytes: int) -> Way:
     """Mixed formats by GPTQ, in a package of at most so many bytes."""
-    return Way(f"{MIXED} gptq, {size_bytes:,} bytes at most", MIXED, ({"to": f"{size_bytes}B"},))
+    return Way(
+        f"{MIXED} gptq, {size_bytes:,} bytes at most", MIXED, ({**_quantize(MIXED, "gptq"), "size": f"{size_bytes}B"},)
+    )
 
 
 def training_ways(steps: int) -> list[Way]:

@@ -15,15 +15,16 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from smallwright.errors import CheckpointError, RecipeError
+from smallwright.train.balance import Balancer
 from smallwright.train.checkpoint import (
     collect_state,
     hash_weights,
@@ -35,13 +36,13 @@ from smallwright.train.checkpoint import (
 )
 from smallwright.train.constraints import Constraint
 from smallwright.train.memory import kept_memory
-from smallwright.train.objectives import Objective
+from smallwright.train.objectives import Objective, add_terms
 from smallwright.train.optimizer import clip_gradients, make_optimizers
 from smallwright.train.options import LoopOptions, check_options
 from smallwright.train.precision import autocast, choose_precision
 from smallwright.train.progress import TrainingProgress
 from smallwright.train.schedule import learning_rate_factor
-from smallwright.train.tasks import TrainingTask
+from smallwright.train.tasks import Forward, TrainingTask
 
 WEIGHTS, RESULT, METRICS = "model.safetensors", "result.json", "metrics.jsonl"
 _CHECKPOINT, _BEST = "checkpoint.safetensors", "best.safetensors"
@@ -58,6 +59,7 @@ class TrainResult:
         precision: float32 or bfloat16, what was used.
         threads: torch threads used.
         seconds: time in the loop, validations included, over all restarts (work lost to a kill is not counted).
+        balance: of each loss, where they were balanced, its mean size and the factor that it came to (balance.py).
     """
 
     steps: int
@@ -66,6 +68,7 @@ class TrainResult:
     precision: str
     threads: int
     seconds: float
+    balance: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 @dataclass
@@ -80,6 +83,7 @@ class _State:
     loss_steps: int = 0
     seconds: float = 0.0
     metrics_bytes: int = 0
+    balance: dict[str, list[float]] = field(default_factory=dict)
 
 
 def train(
@@ -123,6 +127,16 @@ def train(
         torch.set_num_threads(threads_before)
 
 
+def count_steps(task: TrainingTask, options: LoopOptions) -> int:
+    """Optimizer steps of a whole run."""
+    steps = sum(_count_steps_by_epoch(task, options))
+    return min(steps, options.max_steps or steps)
+
+
+def _count_steps_by_epoch(task: TrainingTask, options: LoopOptions) -> list[int]:
+    return [math.ceil(task.count_batches(epoch) / options.accumulate) for epoch in range(options.epochs)]
+
+
 class _Run:
     """One call of ``train``."""
 
@@ -147,12 +161,14 @@ class _Run:
         self.device = next(model.parameters()).device
         self.precision = choose_precision(options.precision, self.device)
         self.fingerprint = _fingerprint(model, task, options, self.precision, objective.name, constraint)
-        self.steps_by_epoch = [
-            math.ceil(task.count_batches(epoch) / options.accumulate) for epoch in range(options.epochs)
-        ]
-        self.total_steps = min(sum(self.steps_by_epoch), options.max_steps or sum(self.steps_by_epoch))
+        self.steps_by_epoch = _count_steps_by_epoch(task, options)
+        self.total_steps = count_steps(task, options)
         self.warmup_steps = round(options.warmup_fraction * self.total_steps)
         self.state = _State()
+        self.balancer = self._make_balancer()
+
+    def _make_balancer(self) -> Balancer | None:
+        return None if self.objective.balance == "fixed" else Balancer(self.state.balance)
 
     def finish(self) -> TrainResult:
         """Go on from what the folder holds, to the end."""
@@ -212,6 +228,7 @@ class _Run:
 
     def _step(self, optimizers: Sequence[torch.optim.Optimizer], epoch: int, step_in_epoch: int) -> float:
         options, step = self.options, self.state.step
+        progress = step / max(1, self.total_steps - 1)
         first = step_in_epoch * options.accumulate
         last = min(first + options.accumulate, self.task.count_batches(epoch))
         batches = [self.task.load(epoch, index, self.device) for index in range(first, last)]
@@ -221,11 +238,8 @@ class _Run:
         for part, batch in enumerate(batches):
             torch.manual_seed(int(np.random.SeedSequence([options.seed, step, part]).generate_state(1)[0]))
             with autocast(self.precision, self.device):
-                passed = self.task.forward(self.model, batch)
-            # Sum over all rows of the step: however it is cut into batches, each row weighs the same.
-            loss = self.objective(passed.logits.float(), passed.targets).sum() / rows
-            if passed.extra is not None:
-                loss = loss + passed.extra.mean() * batch.targets.count() / rows
+                passed = self.task.forward(self.model, replace(batch, progress=progress))
+            loss = self._add_up(passed, batch.targets.count(), rows)
             loss.backward()
             total += float(loss.detach())
         norm = clip_gradients(self.model.parameters(), options.clip_norm)
@@ -234,6 +248,8 @@ class _Run:
                 f"the training loss and its gradient must stay finite. Got loss {total} and norm {norm} at step {step} "
                 f"with learning_rate {options.learning_rate}. Use a smaller learning_rate, or a longer warm-up."
             )
+        if self.balancer is not None:
+            self.balancer.end_step()
         factor = learning_rate_factor(
             step, total_steps=self.total_steps, warmup_steps=self.warmup_steps, schedule=options.schedule
         )
@@ -245,6 +261,18 @@ class _Run:
         if self.constraint is not None:
             self.constraint.enforce(self.model, step + 1)
         return total
+
+    def _add_up(self, passed: Forward, count: int, rows: int) -> Tensor:
+        """A batch's part of the step's loss. Sum over all rows of the step: however it is cut into batches, each row
+        weighs the same."""
+        logits = passed.logits.float()
+        if self.balancer is not None:
+            terms = self.objective.terms(logits, passed.targets)
+            return self.balancer.add_up(terms, passed.extra, count=count, total=rows)
+        loss = self.objective(logits, passed.targets).sum() / rows
+        if passed.extra:
+            loss = loss + add_terms(passed.extra).mean() * count / rows
+        return loss
 
     def _is_validation_due(self) -> bool:
         if self.state.step == self.total_steps:
@@ -274,6 +302,8 @@ class _Run:
         else:
             state.misses += 1
         line = {"step": state.step, "training_loss": loss, **scores, "seconds": round(state.seconds, 3)}
+        if self.balancer is not None:
+            line["balance"] = self.balancer.describe()
         with (self.out / METRICS).open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, sort_keys=True) + "\n")
             state.metrics_bytes = file.tell()
@@ -291,6 +321,7 @@ class _Run:
             self._check_fingerprint(facts.get("fingerprint"), path)
             restore_state(self.model, optimizers, tensors)
             self.state = _State(**facts["state"])
+            self.balancer = self._make_balancer()
         with (self.out / METRICS).open("ab") as file:  # what a killed run wrote after its checkpoint comes again
             file.truncate(self.state.metrics_bytes)
 
@@ -304,8 +335,9 @@ class _Run:
         restore_weights(self.model, weights)
         write_tensors(self.out / WEIGHTS, weights, {})
         state, threads = self.state, torch.get_num_threads()
-        scores = state.best_scores or {}
-        result = TrainResult(state.step, state.best_step, scores, self.precision, threads, round(state.seconds, 3))
+        scores, balance = state.best_scores or {}, self.balancer.describe() if self.balancer is not None else {}
+        seconds = round(state.seconds, 3)
+        result = TrainResult(state.step, state.best_step, scores, self.precision, threads, seconds, balance)
         record = {"fingerprint": self.fingerprint, **asdict(result)}
         write_text(self.out / RESULT, json.dumps(record, indent=2, sort_keys=True) + "\n")
         return result
@@ -316,7 +348,8 @@ class _Run:
             return None
         try:
             record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            result = TrainResult(**{field.name: record[field.name] for field in fields(TrainResult)})
+            record.setdefault("balance", {})  # a result from before there was any
+            result = TrainResult(**{each.name: record[each.name] for each in fields(TrainResult)})
         except (ValueError, KeyError, TypeError) as error:
             raise CheckpointError(
                 f"a training result must be whole. Got: {error!r} in {path}. Delete the folder to train again."

@@ -1,6 +1,6 @@
 """What a student may copy from inside its teacher: hidden states, and how tokens relate in attention.
 
-Enters: what the layers of both models gave in one pass over the same tokens. Leaves: one loss a text, (B,) float32.
+Enters: what the layers of both models gave in one pass over the same tokens. Leaves: losses of each text, (B,) float32.
 Not here: running the teacher (tutor.py), losses on answers (objectives.py).
 """
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from smallwright.errors import RecipeError
 from smallwright.model import Transformer, seeded
 from smallwright.spec import ModelSpec
+from smallwright.train.objectives import Term
 
 Seen = dict[str, Tensor]
 RELATED = ("q", "k", "v")
@@ -83,15 +84,17 @@ class Matching(nn.Module):
             names += [f"layers.{self.relation_layers[side]}.mixer.{part}" for part in RELATED]
         return names
 
-    def forward(self, mine: Seen, theirs: Seen, lengths: Tensor) -> Tensor:
-        """The weighted sum of both losses, (B,) float32, of B texts with ``lengths`` (B,) real tokens each."""
+    def forward(self, mine: Seen, theirs: Seen, lengths: Tensor) -> tuple[Term, ...]:
+        """Both losses, (B,) float32 each, of B texts with ``lengths`` (B,) real tokens: ``hidden_states``, a term for
+        each pair of layers, and ``attention_relations``, one each for queries, keys and values."""
         real = torch.arange(next(iter(mine.values())).shape[1], device=lengths.device) < lengths[:, None]
-        total = torch.zeros(len(lengths), device=lengths.device)
+        terms = []
         for (ours, given), projection in zip(self.layers, self.projections, strict=True):
             wanted = theirs[f"layers.{given}"].float()
             error = (projection(mine[f"layers.{ours}"].float()).float() - wanted).square().mean(-1)
             relative = error / wanted.square().mean(-1).clamp(min=1e-8)
-            total = total + self.hidden_weight / len(self.layers) * _mean_of_real(relative, real)
+            found = _mean_of_real(relative, real)
+            terms.append(Term("hidden_states", found, self.hidden_weight, len(self.layers)))
         if self.relation_weight:
             for part in RELATED:
                 pair = [
@@ -99,8 +102,9 @@ class Matching(nn.Module):
                     for seen, layer in zip((mine, theirs), self.relation_layers, strict=True)
                 ]
                 apart = torch.where(real[:, None, None, :], pair[1].exp() * (pair[1] - pair[0]), 0.0).sum(-1).mean(1)
-                total = total + self.relation_weight / len(RELATED) * _mean_of_real(apart, real)
-        return total
+                found = _mean_of_real(apart, real)
+                terms.append(Term("attention_relations", found, self.relation_weight, len(RELATED)))
+        return tuple(terms)
 
 
 def check_layers(pairs: Sequence[tuple[int, int]], student: int, teacher: int) -> None:

@@ -1,13 +1,13 @@
 """What a model is trained to do: a table of losses by name.
 
-Enters: logits (N, C) and ``Targets``. Leaves: one loss for each row, (N,) float32.
-Not here: sums over batches (loop.py), where the teacher's logits come from (teacher/).
+Enters: logits (N, C) and ``Targets``. Leaves: one loss for each row, (N,) float32, or its terms apart.
+Not here: sums over batches (loop.py), balancing terms (balance.py), where the teacher's logits come from (teacher/).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from smallwright.train.alignment import likelihood_divergence, sorted_distance
 from smallwright.train.divergences import gather_top, soft_target_divergence
 
 NO_LABEL = -1
+BALANCES = ("fixed", "uncertainty")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,73 @@ class Targets:
         return len(self.labels) if self.teacher is not None or self.awaited else int((self.labels != NO_LABEL).sum())
 
 
+@dataclass(frozen=True)
+class Term:
+    """One of the losses that a step adds up.
+
+    Attributes:
+        name: terms of one name are one loss.
+        values: (N,) float32, a loss for each row, or each text.
+        weight: what they are multiplied by in the sum, 0 or more; (N,) where rows differ.
+        parts: of how many terms of this name it is one: their mean counts.
+    """
+
+    name: str
+    values: Tensor
+    weight: float | Tensor = 1.0
+    parts: int = 1
+
+
+def add_terms(terms: Sequence[Term]) -> Tensor:
+    """Their weighted sum, (N,) float32, of one term or more of N rows."""
+    total = torch.zeros_like(terms[0].values)
+    for term in terms:
+        total = total + term.weight / term.parts * term.values
+    return total
+
+
 Loss = Callable[[Tensor, Targets], Tensor]
+Soft = Callable[[Tensor, Targets], tuple[Tensor, Tensor | None]]
+"""Leaves the losses of N rows, (N,) float32, and of which of them the teacher speaks, (N,) bool; None: of all."""
+
+
+@dataclass(frozen=True)
+class MixedLoss:
+    """``weight`` times what the teacher says plus the rest times the label's loss; the latter alone where the teacher
+    says nothing.
+
+    Attributes:
+        soft: losses against the teacher.
+        hard: losses against the label.
+        weight: in [0, 1].
+    """
+
+    soft: Soft
+    hard: Loss
+    weight: float
+
+    def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
+        """Their sum, (N,) float32."""
+        soft, heard = self.soft(logits, targets)
+        if self.weight == 1.0 and heard is None:
+            return soft
+        hard = self.hard(logits, targets)
+        mixed = self.weight * soft + (1.0 - self.weight) * hard if self.weight < 1.0 else soft
+        return mixed if heard is None else torch.where(heard, mixed, hard)
+
+    def terms(self, name: str, logits: Tensor, targets: Targets) -> list[Term]:
+        """The same apart: the teacher's under ``name``, the label's as ``cross_entropy``; one that never counts is left
+        out."""
+        soft, heard = self.soft(logits, targets)
+        apart = []
+        if self.weight > 0:
+            apart.append(Term(name, soft if heard is None else soft.masked_fill(~heard, 0.0), self.weight))
+        if self.weight < 1 or heard is not None:
+            rest: float | Tensor = 1.0 - self.weight
+            if heard is not None:
+                rest = torch.where(heard, 1.0 - self.weight, 1.0)
+            apart.append(Term("cross_entropy", self.hard(logits, targets), rest))
+        return apart
 
 
 def cross_entropy(*, label_smoothing: float = 0.0) -> Loss:
@@ -89,16 +156,14 @@ def soft_targets(
         skew: in (0, 1), see there.
         tail: where the teacher speaks of only K classes, all others are one more (see ``gather_top``).
     """
-    hard = cross_entropy(label_smoothing=label_smoothing)
 
-    def loss(logits: Tensor, targets: Targets) -> Tensor:
+    def soft(logits: Tensor, targets: Targets) -> tuple[Tensor, None]:
         spoken, teacher = logits, _need_teacher(targets)
         if targets.teacher_classes is not None:
             spoken, teacher = gather_top(logits, teacher, targets.teacher_classes, tail=tail)
-        soft = soft_target_divergence(spoken, teacher, temperature, kind=divergence, skew=skew)
-        return weight * soft + (1.0 - weight) * hard(logits, targets) if weight < 1.0 else soft
+        return soft_target_divergence(spoken, teacher, temperature, kind=divergence, skew=skew), None
 
-    return loss
+    return MixedLoss(soft, cross_entropy(label_smoothing=label_smoothing), weight)
 
 
 def shared_vocabulary(
@@ -117,33 +182,31 @@ def shared_vocabulary(
 
     Args: see ``soft_targets``. With ``tail`` the teacher's tokens that the student lacks count to the others.
     """
-    soft = soft_targets(
+    plain = soft_targets(
         temperature=temperature, weight=1.0, label_smoothing=0.0, divergence=divergence, skew=skew, tail=tail
     )
-    hard = cross_entropy(label_smoothing=label_smoothing)
 
-    def loss(logits: Tensor, targets: Targets) -> Tensor:
+    def soft(logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor | None]:
         heard = targets.heard
         if targets.teacher_classes is not None:
             known = (targets.teacher_classes >= 0).any(-1)
             heard = known if heard is None else heard & known
-        return _mix(soft(logits, targets), hard(logits, targets), heard, weight)
+        return plain(logits, targets), heard
 
-    return loss
+    return MixedLoss(soft, cross_entropy(label_smoothing=label_smoothing), weight)
 
 
 def universal_logit(*, weight: float = 0.9, label_smoothing: float = 0.0) -> Loss:
     """``weight`` times the distance of the sorted probabilities where both end a token, plus the rest times
     cross-entropy; elsewhere cross-entropy alone. See ``sorted_distance``.
     """
-    hard = cross_entropy(label_smoothing=label_smoothing)
 
-    def loss(logits: Tensor, targets: Targets) -> Tensor:
+    def soft(logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor | None]:
         teacher = _need_teacher(targets)
         known = F.log_softmax(teacher, dim=-1) if targets.teacher_classes is None else teacher
-        return _mix(sorted_distance(logits, known), hard(logits, targets), targets.heard, weight)
+        return sorted_distance(logits, known), targets.heard
 
-    return loss
+    return MixedLoss(soft, cross_entropy(label_smoothing=label_smoothing), weight)
 
 
 def aligned_likelihood(*, temperature: float = 2.0, weight: float = 0.9, label_smoothing: float = 0.0) -> Loss:
@@ -152,9 +215,8 @@ def aligned_likelihood(*, temperature: float = 2.0, weight: float = 0.9, label_s
 
     A span's divergence stands in its last row.
     """
-    hard = cross_entropy(label_smoothing=label_smoothing)
 
-    def loss(logits: Tensor, targets: Targets) -> Tensor:
+    def soft(logits: Tensor, targets: Targets) -> tuple[Tensor, Tensor]:
         spans, teacher = targets.spans, targets.span_likelihoods
         if spans is None or teacher is None:
             raise RecipeError(
@@ -165,11 +227,11 @@ def aligned_likelihood(*, temperature: float = 2.0, weight: float = 0.9, label_s
         own = F.log_softmax(logits, dim=-1).gather(1, targets.labels.clamp(min=0)[:, None])[:, 0]
         student = torch.zeros_like(teacher).index_add(0, spans[inside], own[inside])
         last = inside & (spans != torch.cat((spans[1:], spans.new_full((1,), NO_LABEL))))
-        soft = torch.zeros_like(own)
-        soft[last] = likelihood_divergence(student, teacher, temperature)
-        return _mix(soft, hard(logits, targets), inside, weight)
+        apart = torch.zeros_like(own)
+        apart[last] = likelihood_divergence(student, teacher, temperature)
+        return apart, inside
 
-    return loss
+    return MixedLoss(soft, cross_entropy(label_smoothing=label_smoothing), weight)
 
 
 def _need_teacher(targets: Targets) -> Tensor:
@@ -180,21 +242,35 @@ def _need_teacher(targets: Targets) -> Tensor:
     return targets.teacher.float()
 
 
-def _mix(soft: Tensor, hard: Tensor, heard: Tensor | None, weight: float) -> Tensor:
-    mixed = weight * soft + (1.0 - weight) * hard if weight < 1.0 else soft
-    return mixed if heard is None else torch.where(heard, mixed, hard)
-
-
 @dataclass(frozen=True)
 class Objective:
-    """A loss and what it is: ``name`` says objectives and options, so that two runs can be told apart."""
+    """A loss and what it is.
+
+    Attributes:
+        name: says objectives and options, so that two runs can be told apart.
+        loss: the sum.
+        parts: what it is the sum of, by name.
+        balance: one of ``BALANCES``: the terms count as they are, or the loop balances them (balance.py).
+    """
 
     name: str
     loss: Loss
+    parts: tuple[tuple[str, Loss], ...] = ()
+    balance: str = "fixed"
 
     def __call__(self, logits: Tensor, targets: Targets) -> Tensor:
         """One loss for each row, (N,) float32, of logits (N, C) float32."""
         return self.loss(logits, targets)
+
+    def terms(self, logits: Tensor, targets: Targets) -> list[Term]:
+        """The terms of that sum, each of another name."""
+        apart: dict[str, Term] = {}
+        for name, part in self.parts:
+            mixed = isinstance(part, MixedLoss)
+            for term in part.terms(name, logits, targets) if mixed else [Term(name, part(logits, targets))]:
+                same = apart.get(term.name)
+                apart[term.name] = replace(term, weight=term.weight + same.weight) if same is not None else term
+        return list(apart.values())
 
 
 @dataclass(frozen=True)
@@ -228,15 +304,18 @@ OBJECTIVES = {
 }
 
 
-def make_objective(names: Sequence[str], **settings: float | str) -> Objective:
+def make_objective(names: Sequence[str], *, balance: str = "fixed", **settings: float | str) -> Objective:
     """The sum of the named objectives.
 
     Args:
         names: keys of ``OBJECTIVES``, at least one.
+        balance: see ``Objective``.
         settings: ``temperature``, ``weight``, ``label_smoothing``, ...; each objective takes those it knows.
     Raises:
         RecipeError: a name is unknown, or there is none.
     """
+    if balance not in BALANCES:
+        raise RecipeError(f"balance must be one of {', '.join(BALANCES)}. Got {balance!r}. Use one of these.")
     unknown = [name for name in names if name not in OBJECTIVES]
     if unknown or not names:
         raise RecipeError(
@@ -249,5 +328,8 @@ def make_objective(names: Sequence[str], **settings: float | str) -> Objective:
         parts.append(row.make(**own))
         words.append(f"{name}({', '.join(f'{option}={value}' for option, value in sorted(own.items()))})")
     return Objective(
-        " + ".join(words), lambda logits, targets: torch.stack([part(logits, targets) for part in parts]).sum(0)
+        " + ".join(words) + ("" if balance == "fixed" else f", balanced by {balance}"),
+        lambda logits, targets: torch.stack([part(logits, targets) for part in parts]).sum(0),
+        tuple(zip(names, parts, strict=True)),
+        balance,
     )

@@ -6,9 +6,9 @@ Not here: the loop (loop.py). Seed and threads belong to the whole recipe and ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from smallwright.train.options import LoopOptions
 
@@ -102,6 +102,29 @@ class MatchSettings(BaseModel):
         return self
 
 
+class MixingSchedule(BaseModel):
+    """A share that moves in a straight line over a run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    start: float = Field(default=0.0, ge=0, le=1, description="share at the first step")
+    end: float = Field(default=1.0, ge=0, le=1, description="share at the last step")
+
+    @model_validator(mode="after")
+    def _moves(self) -> MixingSchedule:
+        if self.start == self.end:
+            raise ValueError(
+                f"a schedule moves from one share to another. Got {self.start:g} twice. Use two, or a plain share"
+            )
+        return self
+
+
+OwnTexts = Annotated[
+    Annotated[float, Field(ge=0, le=1), Tag("a share")] | Annotated[MixingSchedule, Tag("MixingSchedule")],
+    Discriminator(lambda given: "MixingSchedule" if isinstance(given, (dict, MixingSchedule)) else "a share"),
+]
+
+
 class DistilSettings(TrainSettings):
     """How a student learns from its teacher and the labels. The defaults suit a student of a few million weights."""
 
@@ -127,17 +150,26 @@ class DistilSettings(TrainSettings):
     tail: bool = Field(
         default=False, description="generate: all tokens beside the teacher's best are one more class of soft_targets"
     )
+    top: int = Field(
+        default=32,
+        ge=1,
+        le=256,
+        description="generate: how many of the teacher's likeliest tokens are kept at each position; four bytes each",
+    )
+    balance: Literal["fixed", "uncertainty"] = Field(
+        default="fixed",
+        description="fixed: losses count as their weights say; uncertainty: each by its weight over its own mean size",
+    )
     answers: Literal["kept", "online"] = Field(
         default="kept", description="kept: asked for once, on disk; online: the teacher stays beside the student"
     )
     match: MatchSettings | None = Field(
         default=None, description="copy from inside the teacher; None: its answers only"
     )
-    own_texts: float = Field(
+    own_texts: OwnTexts = Field(
         default=0.0,
-        ge=0,
-        le=1,
-        description="generate: share of the steps on text that the student wrote itself and the teacher judges",
+        description="generate: share of the steps, 0 to 1, on text that the student wrote itself and the teacher "
+        "judges; {start, end}: it moves from one to the other over the run",
     )
     targets: Literal["data", "teacher", "both"] = Field(
         default="data",
@@ -148,7 +180,7 @@ class DistilSettings(TrainSettings):
     @property
     def keeps_answers(self) -> bool:
         """Whether the teacher is asked once, before the student learns."""
-        return self.answers == "kept" and self.own_texts == 0
+        return self.answers == "kept" and not self.own_texts
 
     @property
     def crosses_tokenizers(self) -> bool:
@@ -160,6 +192,32 @@ class DistilSettings(TrainSettings):
         """Whether the teacher's network runs while the student learns."""
         return self.match is not None or not self.keeps_answers
 
+    @property
+    def described(self) -> dict[str, Any]:
+        """What names a stage: a key that came later counts where it is given, so that older students are found."""
+        # ``top`` names the answers, which name the stages that learn from them.
+        later = {"balance", "top"} if self.balance == "fixed" else {"top"}
+        return self.model_dump(mode="json", exclude={"checkpoint_seconds", *later})
+
+    @property
+    def hears_top(self) -> bool:
+        """Whether an objective learns from the teacher's likeliest tokens."""
+        return any(name not in ("cross_entropy", "aligned_likelihood") for name in self.objectives)
+
+    def list_losses(self, *, has_teacher: bool) -> list[str]:
+        """The losses that a student's sum has, by name, each once."""
+        names = []
+        for name in self.objectives:
+            if name == "cross_entropy" or not has_teacher:
+                names.append("cross_entropy")
+                continue
+            names += [name] if self.weight > 0 else []
+            names += ["cross_entropy"] if self.weight < 1 or name in CROSS_TOKENIZER else []
+        if self.match is not None and has_teacher:
+            names += ["hidden_states"] if self.match.hidden_states else []
+            names += ["attention_relations"] if self.match.attention_relations else []
+        return list(dict.fromkeys(names))
+
     def make_student_objective(self, *, has_teacher: bool) -> Objective:
         """The sum of the objectives; without a teacher, those that need one give way to cross-entropy."""
         from smallwright.train.objectives import OBJECTIVES, make_objective
@@ -167,6 +225,7 @@ class DistilSettings(TrainSettings):
         names = tuple(name for name in self.objectives if has_teacher or not OBJECTIVES[name].needs_teacher)
         return make_objective(
             names or ("cross_entropy",),
+            balance=self.balance,
             temperature=self.temperature,
             weight=self.weight,
             label_smoothing=self.label_smoothing,

@@ -22,7 +22,7 @@ from smallwright.data.batches import length_buckets, lm_batches
 from smallwright.data.shards import Shard
 from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import DataError
-from smallwright.train.objectives import NO_LABEL, Targets
+from smallwright.train.objectives import NO_LABEL, Targets, Term
 from smallwright.train.precision import autocast
 from smallwright.train.predict import pad, predict_logits
 
@@ -33,22 +33,24 @@ Augment = Callable[[Tokens, np.random.Generator], Tokens]
 @dataclass(frozen=True)
 class Batch:
     """``tokens`` (B, T) int64, padded on the right; ``lengths`` (B,) int64; targets of N rows (B, or B x T, or the
-    ``positions`` (N,) int64 of the flattened B x T, where only some are asked)."""
+    ``positions`` (N,) int64 of the flattened B x T, where only some are asked). ``progress``: where in the run it is
+    read, from 0 at the first step to 1 at the last; the loop says so."""
 
     tokens: Tensor
     lengths: Tensor
     targets: Targets
     positions: Tensor | None = None
+    progress: float = 0.0
 
 
 @dataclass(frozen=True)
 class Forward:
-    """What a forward pass gives: ``logits`` (N, C) for N ``targets``, and ``extra`` (B,) float32, a loss of each of the
-    batch's B texts beside the objective's; its mean weighs as much as one target's loss."""
+    """What a forward pass gives: ``logits`` (N, C) for N ``targets``, and ``extra``, losses of each of the batch's B
+    texts beside the objective's, (B,) float32 each; their mean weighs as much as one target's loss."""
 
     logits: Tensor
     targets: Targets
-    extra: Tensor | None = None
+    extra: tuple[Term, ...] = ()
 
 
 class TrainingTask(Protocol):

@@ -34,7 +34,9 @@ class TutoredTask:
         answers: whether the teacher answers every batch; False: the task's own answers count, or there are none.
         own_texts: language modelling only: the share of the steps, 0 to 1, in which all but the first
             ``prompt_share`` of each block is written by the student itself, and the teacher says what it would have
-            (on-policy distillation, GKD, arXiv:2306.13649, algorithm 1). There no label counts.
+            (on-policy distillation, GKD, arXiv:2306.13649, algorithm 1). There no label counts. A pair is the share at
+            the first step and at the last, between which it moves in a straight line (the linear decay of scheduled
+            sampling, arXiv:1506.03099, section 2.4).
         prompt_share: above 0, below 1.
     Raises:
         RecipeError: own texts of something else than language.
@@ -47,7 +49,7 @@ class TutoredTask:
         *,
         matching: Matching | None = None,
         answers: bool = True,
-        own_texts: float = 0.0,
+        own_texts: float | tuple[float, float] = 0.0,
         prompt_share: float = 0.25,
     ) -> None:
         if own_texts and not isinstance(task, LanguageModelTask):
@@ -55,7 +57,7 @@ class TutoredTask:
                 f"a student writes its own texts where whole texts are learned. Got distill.own_texts: {own_texts} for "
                 "another task. Leave it out."
             )
-        self.task, self.matching, self.answers = task, matching, answers or own_texts > 0
+        self.task, self.matching, self.answers = task, matching, answers or bool(own_texts)
         self.own_texts, self.prompt_share = own_texts, prompt_share
         self._teacher = teacher.eval().requires_grad_(False)
 
@@ -82,7 +84,7 @@ class TutoredTask:
     def forward(self, model: nn.Module, batch: Batch) -> Forward:
         """The student's pass, then the teacher's over the same tokens."""
         assert isinstance(model, Transformer)  # the loop's models are ours
-        if self.own_texts and float(torch.rand(())) < self.own_texts:
+        if self.own_texts and float(torch.rand(())) < self.own_share(batch.progress):
             batch = self._let_write(model, batch)
         matching = self.matching
         mine, theirs = {}, {}
@@ -96,8 +98,15 @@ class TutoredTask:
         targets = passed.targets
         if self.answers:
             targets = replace(targets, teacher=wanted.logits.float(), teacher_classes=None)
-        extra = None if matching is None else matching(mine, theirs, batch.lengths)
+        extra = () if matching is None else matching(mine, theirs, batch.lengths)
         return Forward(passed.logits, targets, extra)
+
+    def own_share(self, progress: float) -> float:
+        """The chance that a step's text is the student's own, at ``progress`` from 0 (first step) to 1 (last)."""
+        if not isinstance(self.own_texts, tuple):
+            return self.own_texts
+        start, end = self.own_texts
+        return (1.0 - progress) * start + progress * end
 
     def _let_write(self, model: Transformer, batch: Batch) -> Batch:
         texts, length = batch.tokens, batch.tokens.shape[1]

@@ -23,11 +23,13 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SparsifyOptions:
-    """How weights are dropped. ``using``: magnitude, wanda or sparsegpt; ``damping``: sparsegpt's; ``pattern``: N:M."""
+    """How weights are dropped. ``using``: magnitude, wanda or sparsegpt; ``damping``: sparsegpt's; ``pattern``: N:M;
+    ``correct_bias``: the mean of what the matrix puts out is kept by its bias."""
 
     using: str = "sparsegpt"
     pattern: Pattern | None = None
     damping: float = 0.01
+    correct_bias: bool = False
 
 
 def drop_by_magnitude(weights: NDArray[np.floating], sparsity: float, pattern: Pattern | None = None) -> Mask:

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from smallwright.compress.quantizing.bias import keep_mean_output
 from smallwright.compress.quantizing.calibration import Stream
 from smallwright.compress.quantizing.grid import Doubles
 from smallwright.compress.quantizing.model import list_groups
@@ -55,7 +56,8 @@ def sparsify_model(
     """Drop weights of every matrix inside the layers.
 
     Args:
-        model: float32, in evaluation mode, on a CPU; its weights are changed.
+        model: float32, in evaluation mode, on a CPU; its weights are changed, with ``correct_bias`` also its biases,
+            which all linear layers inside its layers must have then (``quantizing.bias.add_biases``).
         sparsities: share to drop, by tensor name, for every one of ``list_sparsified``.
         texts: calibration tokens, at least one text.
     Returns:
@@ -71,7 +73,10 @@ def sparsify_model(
         weights = linear.weight.detach().numpy()
         sparse = sparsifier.sparsify(weights, sparsities[name])
         facts[name] = sparsifier.describe(weights, sparse, sparsities[name])
+        before = weights.copy()
         linear.weight.copy_(torch.from_numpy(sparse))
+        if options.correct_bias:
+            keep_mean_output(linear, before, sparsifier.moments)
     return facts
 
 

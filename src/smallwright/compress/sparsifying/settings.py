@@ -61,6 +61,11 @@ class SparsifySettings(BaseModel):
     damping: float = Field(
         default=0.01, gt=0, le=1, description="sparsegpt: share of the Hessian's mean diagonal added to its diagonal"
     )
+    correct_bias: bool = Field(
+        default=False,
+        description="keep the mean output of every matrix by its bias, on calibration texts; layers without biases get "
+        "them",
+    )
     schedule: Literal["once", "cubic"] = Field(
         default="once", description="once: all at once, before healing; cubic: little by little while it heals"
     )
@@ -100,6 +105,8 @@ class SparsifySettings(BaseModel):
 
     def _check_cubic(self) -> None:
         remedy = "Use schedule: once"
+        if self.correct_bias:
+            raise ValueError(f"schedule: cubic lets the biases learn what correct_bias would set. Use one. {remedy}")
         if self.heal is None:
             raise ValueError(f"schedule: cubic drops weights while the model heals. Got no heal. Add one, or {remedy}")
         if self.of_each is not None:
