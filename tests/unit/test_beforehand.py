@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import transformers
 
-from smallwright.errors import CheckpointError, ModelSpecError, RecipeError, SmallwrightError
+from smallwright.errors import CheckpointError, RecipeError, SmallwrightError
 from smallwright.pipeline import build, explore, make_plan
 from smallwright.recipe import Recipe
 
@@ -36,8 +36,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a layer": ({**CUT, "student": {"from": "teacher", "layers": [0, 3]}}, r"student\.layers must be indices from 0"),
     "a width": ({**CUT, "student": {"from": "teacher", "width": 40}}, r"student\.width must be a multiple of 32 up to"),
     "positions": ({**CUT, "student": {"from": "teacher", "positions": 99}}, r"student\.positions must be at most"),
+    "no classifier": (
+        {**CUT, "teacher": {"from": "hf", "path": "bert"}},
+        "used as it is must be a classifier of the data's labels. Got a checkpoint without a classifier",
+    ),
+    "no language": ({**CUT, "task": {"kind": "generate"}}, "needs a teacher with a language-model head. Got none in"),
     "awq of a BERT": ({**CUT, "student": {"from": "teacher"}, "compress": [{"using": "awq"}]}, r"compress\.using: awq"),
 }
+
+
+def law_kind(name: str) -> type[SmallwrightError]:
+    return CheckpointError if name in ("one of an ensemble", "no classifier", "no language") else RecipeError
 
 
 def make_recipe(folder: Path, **changes: Any) -> Recipe:
@@ -65,12 +74,28 @@ def test_build_and_plan_refuse_it_alike_before_any_stage(name: str, tmp_path: Pa
     recipe = make_recipe(tmp_path, **changes)
     said = []
     for ask in (make_plan, lambda asked: build(asked, out=tmp_path / "out", quiet=True)):
-        with pytest.raises(SmallwrightError, match=law) as caught:
+        with pytest.raises(law_kind(name), match=law) as caught:
             ask(recipe)
-        assert isinstance(caught.value, RecipeError | ModelSpecError | CheckpointError)
         said.append(str(caught.value))
     assert said[0] == said[1] and "\n" not in said[0]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_teacher_of_other_classes_is_refused_before_anything_is_trained(tmp_path: Path) -> None:
+    """Also one of an ensemble, whose first network would be trained before it."""
+    known = {"id2label": {0: "up", 1: "down"}, "label2id": {"up": 0, "down": 1}}
+    member = {"from": "hf", "path": "bert"}
+    recipe = make_recipe(tmp_path, teacher={**SCRATCH, "ensemble": {"teachers": [member]}})
+    config = json.loads((tmp_path / "bert/config.json").read_text(encoding="utf-8"))
+    config |= {"architectures": ["BertForSequenceClassification"], **known}
+    (tmp_path / "bert/config.json").write_text(json.dumps(config), encoding="utf-8")
+    for ask in (make_plan, lambda asked: build(asked, out=tmp_path / "out", quiet=True)):
+        with pytest.raises(
+            CheckpointError, match=r"the data's 2 labels\. Got missing \['off', 'on'\], unknown \['down'"
+        ):
+            ask(recipe)
+    stages = {path.name.rpartition("-")[0] for path in (tmp_path / "out/lamps/stages").iterdir() if path.is_dir()}
+    assert stages == {"data", "tokenizer"}
 
 
 def test_a_decoder_without_biases_is_refused_too(tmp_path: Path) -> None:

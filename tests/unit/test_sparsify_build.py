@@ -235,7 +235,7 @@ def test_widths_that_no_pattern_divides_are_refused_before_training(tmp_path: Pa
     recipe = make_sparse_lamps(tmp_path, pattern="3:7")
     with pytest.raises(ModelSpecError, match=r"pattern 3:7 needs rows that are a multiple of 7 wide\. Got 64 in"):
         check_compression(recipe, decoder())
-    with pytest.raises(ModelSpecError, match="pattern 3:7"):
+    with pytest.raises(RecipeError, match="pattern 3:7"):
         make_plan(recipe)
 
 

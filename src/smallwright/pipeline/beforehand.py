@@ -6,9 +6,11 @@ Not here: contradictions of keys (recipe.py), refusals of one compression (compr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
+from smallwright.errors import CheckpointError, ModelSpecError, RecipeError
 from smallwright.model import preset, read_spec
 from smallwright.pipeline.compress import check_compression, check_room
 from smallwright.pipeline.heads import make_heads
@@ -27,22 +29,26 @@ def check_recipe(recipe: Recipe) -> ModelSpec:
     Returns:
         The student over as few tokens and classes as there can be.
     Raises:
-        RecipeError: layers, widths or positions that the teacher has not; a method that the student's architecture has
-            no place for; a size that its weights exceed without any vocabulary.
-        ModelSpecError: an unknown preset, or a width that a format or a pattern cannot store.
-        CheckpointError: a teacher's config cannot be read.
+        RecipeError: an unknown preset; layers, widths or positions that the teacher has not; a width that a format or a
+            pattern cannot store; a method that the student's architecture has no place for; a size that its weights
+            exceed without any vocabulary.
+        CheckpointError: a teacher's config cannot be read, or is of a model for another task.
     """
     student = check_models(recipe)
-    check_compression(recipe, student)
-    check_room(recipe, student)
+    with _told_of("compress"):
+        check_compression(recipe, student)
+        check_room(recipe, student)
     return student
 
 
 def check_models(recipe: Recipe) -> ModelSpec:
     """The same without what is said of compression, which an exploration tries way by way."""
-    teachers = teacher_specs(recipe, _fewest_tokens(recipe, None), _labels(recipe))
+    with _told_of("teacher"):
+        teachers = teacher_specs(recipe, _fewest_tokens(recipe, None), _labels(recipe))
+        _check_task(recipe, teachers)
     teacher = teachers[0][1] if teachers else None
-    student = student_spec(recipe, _fewest_tokens(recipe, teacher), _labels(recipe), teacher)
+    with _told_of("student"):
+        student = student_spec(recipe, _fewest_tokens(recipe, teacher), _labels(recipe), teacher)
     match = recipe.distill.match
     if match is not None and teacher is not None:
         from smallwright.train.matching import check_layers
@@ -52,21 +58,22 @@ def check_models(recipe: Recipe) -> ModelSpec:
     return student
 
 
-def check_size(recipe: Recipe, reader: Reader, labels: Sequence[str], threads: int) -> None:
-    """Refuse a size that is too small, now that the tokenizer is known, whose vocabulary the package holds too.
+def check_prepared(recipe: Recipe, reader: Reader, labels: Sequence[str], threads: int) -> None:
+    """Refuse what only the data and the tokenizer tell, still before anything is trained.
 
     Args:
         reader: of the student.
         labels: the classes; ignored for generation.
         threads: of training; the package names them.
     Raises:
-        RecipeError: ``compress.size`` is too small.
+        RecipeError: ``compress.size`` is too small, now with the vocabulary, which the package holds too.
+        CheckpointError: a teacher that is used as it is knows other classes.
     """
-    if quantize_settings(recipe).size is None:
-        return
     teachers = teacher_specs(recipe, reader.size, tuple(labels))
-    student = student_spec(recipe, reader.size, tuple(labels), teachers[0][1] if teachers else None)
-    check_room(recipe, student, count_beside(recipe, student, reader, threads))
+    _check_task(recipe, teachers, labels)
+    if quantize_settings(recipe).size is not None:
+        student = student_spec(recipe, reader.size, tuple(labels), teachers[0][1] if teachers else None)
+        check_room(recipe, student, count_beside(recipe, student, reader, threads))
 
 
 def teacher_specs(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> list[tuple[NetworkSettings, ModelSpec]]:
@@ -106,6 +113,36 @@ def student_spec(recipe: Recipe, vocabulary: int, labels: tuple[str, ...], teach
         context=recipe.student.context,
         bigrams=recipe.student.bigrams,
     )
+
+
+def _check_task(
+    recipe: Recipe, teachers: Sequence[tuple[NetworkSettings, ModelSpec]], labels: Sequence[str] | None = None
+) -> None:
+    """Refuse a checkpoint of another task; ``labels``: None where the data's are not known yet."""
+    from smallwright.teacher.fit import check_known
+
+    for settings, spec in teachers:
+        if settings.path is None:
+            continue
+        folder = recipe.root / settings.path
+        if recipe.task.kind == "classify":
+            if settings.finetune is None:
+                check_known(folder, labels)
+        elif not any(head.kind == "language_model" for head in spec.heads.values()):
+            heads = ", ".join(head.kind for head in spec.heads.values()) or "none"
+            raise CheckpointError(
+                f"task.kind: generate needs a teacher with a language-model head. Got {heads} in {folder}. Choose "
+                "another checkpoint."
+            )
+
+
+@contextmanager
+def _told_of(part: str) -> Iterator[None]:
+    """What contradicts itself in a description was asked for by that part of the recipe."""
+    try:
+        yield
+    except ModelSpecError as error:
+        raise RecipeError(f"{str(error).rstrip('.')} (recipe: {part}).") from error
 
 
 def _network_spec(recipe: Recipe, settings: NetworkSettings, vocabulary: int, labels: tuple[str, ...]) -> ModelSpec:

@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 
 from smallwright.compress.student import make_student
 from smallwright.package.write import PackageInfo
-from smallwright.pipeline.beforehand import check_size
+from smallwright.pipeline.beforehand import check_prepared
 from smallwright.pipeline.compress import Calibrated, compress_stage, describe_compression, draw_rows, open_quantized
 from smallwright.pipeline.cuts import Part, run_cuts
 from smallwright.pipeline.enlarge import augmented_stage
@@ -94,7 +94,7 @@ def make_classifier(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) 
         teacher = package_stage(recipe, recipe.teacher, shop, read_labels(data))
     plain, data = data, augmented_stage(recipe, shop, data)
     tokenizer = tokenizer_stage(recipe, shop, data)
-    check_size(recipe, open_tokenizer(tokenizer), read_labels(data), shop.cores)
+    check_prepared(recipe, open_tokenizer(tokenizer), read_labels(data), shop.cores)
     together = recipe.teacher.ensemble if recipe.teacher is not None else None
     votes = together is not None and together.linear is not None
     # Variants make the linear classifier worse (docs/distillation.md), and a baseline must be no straw man.

@@ -16,7 +16,7 @@ from smallwright.data.cross_answers import CrossAnswers
 from smallwright.data.top_answers import TopAnswers
 from smallwright.errors import CheckpointError
 from smallwright.package.write import PackageInfo
-from smallwright.pipeline.beforehand import check_size
+from smallwright.pipeline.beforehand import check_prepared
 from smallwright.pipeline.calibrate_answers import calibrate_package
 from smallwright.pipeline.compress import (
     Calibrated,
@@ -90,7 +90,7 @@ def make_generator(recipe: Recipe, shop: Workshop, *, neighbours: bool = True) -
     given = data_stage(recipe, shop)
     data = augmented_stage(recipe, shop, given)
     tokenizer = tokenizer_stage(recipe, shop, data)
-    check_size(recipe, open_tokenizer(tokenizer), (), shop.cores)
+    check_prepared(recipe, open_tokenizer(tokenizer), (), shop.cores)
     lessons = lesson_stage(recipe, shop, data, tokenizer)
     crosses = recipe.distill.crosses_tokenizers
     reader, reading = teacher_reading(recipe, shop, data) if crosses else (tokenizer, lessons)

@@ -19,7 +19,7 @@ import torch
 from smallwright.compress.progressive import Cut, plan_cuts
 from smallwright.compress.quantize import count_bytes
 from smallwright.data import read_rows
-from smallwright.pipeline.beforehand import check_recipe, check_size, student_spec, teacher_specs
+from smallwright.pipeline.beforehand import check_prepared, check_recipe, student_spec, teacher_specs
 from smallwright.pipeline.compress import check_compression
 from smallwright.pipeline.shared import Reader, prepare_rows, quantize_settings, read_training_texts
 from smallwright.pipeline.teach_endpoint import word_questions
@@ -101,7 +101,7 @@ def make_plan(recipe: Recipe) -> Plan:
     student = student_spec(recipe, vocabulary, labels, teacher)
     formats, most = check_compression(recipe, student), quantize_settings(recipe).size
     sparsity = 0.0 if recipe.sparsify is None else recipe.sparsify.share
-    check_size(recipe, reader, labels, recipe.threads or 1)
+    check_prepared(recipe, reader, labels, recipe.threads or 1)
     heard = tokens * (1 + recipe.distill.transfer_rows / max(1, training_rows))
     learnt = heard * recipe.distill.epochs + _count_later_tokens(recipe, tokens / max(1, training_rows))
     cuts = plan_cuts(recipe.student, teacher) if recipe.student.cuts > 1 and teacher is not None else ()

@@ -115,17 +115,31 @@ def describe_network(spec: ModelSpec, load: str) -> dict[str, Any]:
     return facts if load == "float32" else facts | {"load": load, "weight_bytes": count_held_bytes(spec, load)}
 
 
+def check_known(folder: Path, labels: Sequence[str] | None) -> None:
+    """Refuse a checkpoint that is to be used as it is and is no classifier of these labels.
+
+    Args:
+        folder: of the checkpoint, of which the config is read.
+        labels: of the data; None: not known yet, any will do.
+    Raises:
+        CheckpointError: it is not.
+    """
+    known = read_spec(folder).labels
+    if known and (labels is None or sorted(known) == sorted(labels)):
+        return
+    wanted = "labels" if labels is None else f"{len(labels)} labels"
+    missing, extra = sorted(set(labels or ()) - set(known)), sorted(set(known) - set(labels or ()))
+    got = "a checkpoint without a classifier" if not known else f"missing {missing[:5]}, unknown {extra[:5]}"
+    raise CheckpointError(
+        f"a teacher that is used as it is must be a classifier of the data's {wanted}. Got {got} in {folder}. Add "
+        "finetune: {} to train it on the rows."
+    )
+
+
 def _load(folder: Path, labels: Sequence[str], settings: NetworkSettings, seed: int) -> Transformer:
     if settings.finetune is not None:
         return load_classifier(folder, labels, seed=seed, replace_head=True)
-    known = read_spec(folder).labels
-    if sorted(known) != sorted(labels):
-        missing, extra = sorted(set(labels) - set(known)), sorted(set(known) - set(labels))
-        got = "a checkpoint without a classifier" if not known else f"missing {missing[:5]}, unknown {extra[:5]}"
-        raise CheckpointError(
-            f"a teacher that is used as it is must be a classifier of the data's {len(labels)} labels. Got {got} in "
-            f"{folder}. Add finetune: {{}} to train it on the rows."
-        )
+    check_known(folder, labels)
     # What is to be held in fewer bytes is written on as it is, and rounded when it is opened to answer.
     return load_classifier(folder, labels, held_as="float32" if settings.load == "float32" else AS_STORED)
 
