@@ -3,7 +3,7 @@
 The student of recipes/clinc150_500kb.yaml (a MiniLM's 6 layers of 384 channels to 2 of 96) in one, two and three cuts,
 at equal steps, all hearing the same kept answers on the same texts; and in one cut with twice the steps, for models on
 the way are larger and cost more. Seeds draw the order of batches: teacher and answers are made once. Validation rows
-judge; they also choose each run's checkpoint, in all ways alike. Nothing else was chosen, and no test row is read.
+judge; runs of less than an epoch are validated at their end alone, so that nothing is chosen. No test row is read.
 
 Not here: what is common to all parts (distillation.py).
 """
