@@ -31,7 +31,7 @@ from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "mts_dialog_notes.yaml"
 STEPS = 260  # four times over the rows that fit the context
-TEACHER_STEPS = 520
+TEACHER_STEPS = 390  # six times
 LEARN = {"batch_size": 16, "optimizer": "muon", "beta2": 0.95, "validate_every": 65}
 TEACHER = {"from": "scratch", "preset": "micro", "finetune": {**LEARN, "epochs": 1_000, "learning_rate": 2e-3}}
 # Not tuned: half of each loss of soft targets is the text's own, at temperature 1, as in language.py.
