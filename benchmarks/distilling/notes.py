@@ -33,7 +33,11 @@ RECIPE = ROOT / "recipes" / "mts_dialog_notes.yaml"
 STEPS = 260  # four times over the rows that fit the context
 TEACHER_STEPS = 390  # six times
 LEARN = {"batch_size": 16, "optimizer": "muon", "beta2": 0.95, "validate_every": 65}
-TEACHER = {"from": "scratch", "preset": "micro", "finetune": {**LEARN, "epochs": 1_000, "learning_rate": 2e-3}}
+TEACHER: dict[str, Any] = {
+    "from": "scratch",
+    "preset": "micro",
+    "finetune": {**LEARN, "epochs": 1_000, "learning_rate": 2e-3},
+}
 # Not tuned: half of each loss of soft targets is the text's own, at temperature 1, as in language.py.
 SOFT = {"objectives": ["soft_targets"], "temperature": 1.0, "weight": 0.5}
 HARD = {"objectives": ["cross_entropy"]}
@@ -98,7 +102,7 @@ def _build(way: str, folder: Path, steps: tuple[int, int], overrides: Sequence[s
     """One recipe from rows to the judged file, and what its stages say. The stages are asked for once more, when they
     are all there, for what the report does not hold."""
     document = Recipe.load(RECIPE, overrides).model_dump(mode="json", by_alias=True)
-    finetune = {**TEACHER["finetune"], "max_steps": steps[0]}  # type: ignore[dict-item]
+    finetune = {**TEACHER["finetune"], "max_steps": steps[0]}
     document["teacher"] = None if way == ALONE else {**TEACHER, "finetune": finetune}
     document["distill"] |= {**LEARN, "epochs": 1_000, "max_steps": steps[1], **WAYS[way]}
     recipe = Recipe.from_mapping(document, root=RECIPE.parent)
