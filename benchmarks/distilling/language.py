@@ -30,6 +30,7 @@ SOURCES = ("gutenberg_a", "wikitext2_valid_test", "python_peps")
 PIECE_BYTES = 8_000
 MOST_BYTES = 1_200_000  # of each source for training
 HELD_OUT_BYTES = 24_000  # of each source, for test; for validation a third of it
+TEACHER_STEPS, STUDENT_STEPS = 600, 240
 TEACHER_TOKENS, STUDENT_TOKENS, CONTEXT, BATCH = 6_144, 4_096, 256, 8
 LEARN = {
     "epochs": 1_000,  # steps decide
@@ -99,8 +100,8 @@ def check_language(
     claims: Claims,
     folder: Path,
     *,
-    teacher_steps: int,
-    student_steps: int,
+    teacher_steps: int | None = None,
+    student_steps: int | None = None,
     seeds: Sequence[int],
     ways: Sequence[str] | None = None,
     threads: int | None = None,
@@ -109,11 +110,12 @@ def check_language(
 
     Args:
         folder: receives the texts and the builds; finished stages in it are found again.
-        teacher_steps, student_steps: optimizer steps of BATCH blocks of CONTEXT tokens.
+        teacher_steps, student_steps: optimizer steps of BATCH blocks of CONTEXT tokens; None: those of the table.
         seeds: of the students, one of each way for each.
         ways: names of WAYS and ACROSS to run; None: all.
         threads: of training; None: all that the process may use.
     """
+    teacher_steps, student_steps = teacher_steps or TEACHER_STEPS, student_steps or STUDENT_STEPS
     sizes = write_texts(folder)
     parts = {"tokenizer": own_tokens(TEACHER_TOKENS), "student": size("micro"), "threads": threads}
     taught = build(folder, "teacher", parts, teacher_steps)
