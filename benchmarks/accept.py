@@ -32,7 +32,7 @@ ORDER = (
     *(f"compression.py --part {part}" for part in ("language", "classifier", "aware", "combinations")),
     "training_throughput.py",
     *(f"distillation.py --part {part}" for part in ("few_labels", "memory", "domains", "small", "ensemble")),
-    *(f"distillation.py --part {part}" for part in ("augment", "new_rows", "load", "language", "notes")),
+    *(f"distillation.py --part {part}" for part in ("augment", "new_rows", "load", "progressive", "language", "notes")),
 )
 
 

@@ -182,6 +182,15 @@ def test_a_size_is_of_formats_that_keep_dropped_weights(tmp_path: Path) -> None:
     check_room(recipes[0], spec)
     with pytest.raises(RecipeError, match=rf"where those take {least['q3_span']:,} and"):
         check_room(recipes[1], spec)
+    sparse = count_bytes(spec, plan_formats(spec, "q4_sparse"), 0.9)
+    few = {"to": f"{sparse + 3_000}B"}  # a choice drops 90 % at most, and nothing where the recipe drops weights itself
+    free, bound = (
+        Recipe.from_mapping({"name": "x", "task": {"kind": "generate"}, "data": {"train": "x"}, "compress": steps})
+        for steps in ([few], [drop, few])
+    )
+    check_room(free, spec)
+    with pytest.raises(RecipeError, match=r"must hold all weights in the coarsest formats"):
+        check_room(bound, spec)
 
 
 def make_generator(folder: Path, step: dict[str, Any], **changes: Any) -> Recipe:

@@ -123,9 +123,10 @@ def list_candidates(
     return [*found, *(Candidate(SPARSE, using, share) for using in ("round", "gptq"))], left_out
 
 
-def least_bytes(spec: ModelSpec, settings: QuantizeSettings) -> int:
-    """Bytes of the weights after SparseGPT dropped as many as a choice may drop."""
-    return count_bytes(spec, _plan(spec, settings, SPARSE), MOST_DROPPED)
+def least_bytes(spec: ModelSpec, settings: QuantizeSettings, dropped: float | None) -> int:
+    """Bytes of the weights after SparseGPT dropped as many as a choice may drop; ``dropped``: the share that the recipe
+    drops itself, to which nothing is added."""
+    return count_bytes(spec, _plan(spec, settings, SPARSE), MOST_DROPPED if dropped is None else dropped)
 
 
 def _plan(spec: ModelSpec, settings: QuantizeSettings, format: str, head: str | None = None) -> dict[str, str]:

@@ -107,7 +107,8 @@ def check_room(recipe: Recipe, spec: ModelSpec, beside: int = 0) -> None:
     options = read_options(settings, keep_zeros=recipe.sparsify is not None)
     weights = count_bytes(whole, coarsest_formats(whole, options, fixed))
     if settings.format == "chosen":
-        weights = min(weights, least_bytes(whole, settings))
+        dropped = None if recipe.sparsify is None else recipe.sparsify.share
+        weights = min(weights, least_bytes(whole, settings, dropped))
     kept = settings.size - count_room(settings.size, spec, beside)
     if settings.size < weights + kept:
         raise RecipeError(
