@@ -151,6 +151,8 @@ class Recipe(BaseModel):
         student = self.student
         if student.source == "scratch" and (student.width or student.feedforward):
             raise ValueError("student.width and feedforward are for from: teacher. Choose another preset instead")
+        if student.correct_bias and not (student.width or student.feedforward):
+            raise ValueError("student.correct_bias is for a width or feedforward below the teacher's. Leave it out")
         if student.source == "scratch" and (student.layers is not None or student.cuts > 1):
             raise ValueError("student.layers and progressive are for from: teacher. Choose another preset instead")
         most = 0 if self.distill.epochs == 0 else self.distill.max_steps or student.cuts

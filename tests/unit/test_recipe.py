@@ -24,6 +24,11 @@ REFUSED = {
     "wordpiece for text": (GENERATE | {"tokenizer": {"kind": "train", "model": "wordpiece"}}, "model: bpe"),
     "an ensemble for text": (GENERATE | {"teacher": {**SCRATCH, "ensemble": {}}}, "teacher.ensemble is for"),
     "transfer rows without a teacher": (CLASSIFY | {"distill": {"transfer_rows": 9}}, "needs task.kind: classify and"),
+    "a bias for nothing": (
+        CLASSIFY
+        | {"teacher": HF, "tokenizer": {"kind": "teacher"}, "student": {"from": "teacher", "correct_bias": True}},
+        "student.correct_bias is for a width or feedforward below",
+    ),
     "pairs for text": (GENERATE | {"student": {"bigrams": 64}}, "bigrams are for task.kind: classify"),
     "a teacher's pairs for text": (GENERATE | {"teacher": {**SCRATCH, "bigrams": 64}}, "bigrams are for task.kind"),
     "pairs for a student cut from its teacher": (

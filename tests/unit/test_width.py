@@ -66,6 +66,43 @@ def test_neurons_without_effect_leave_no_trace(make) -> None:
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
 
 
+def test_what_constant_neurons_added_is_in_the_bias() -> None:
+    """Neurons that say the same of every token: their share of the output is a constant, and nothing is lost."""
+    model = make_bert()
+    with torch.no_grad():
+        for index, layer in enumerate(model.layers):
+            idle = torch.randperm(128, generator=torch.Generator().manual_seed(index))[:64]
+            layer.feedforward.up.weight[idle] = 0
+            layer.feedforward.up.bias[idle] = 1e-2  # small beside the others, which stay
+            layer.feedforward.down.weight[:, idle] *= 100
+    exact, bare = answers(model), answers(narrow(model, TEXTS, None, 64))
+    smaller = narrow(model, TEXTS, None, 64, correct_bias=True)
+    for mine, theirs, without in zip(answers(smaller), exact, bare, strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(without, theirs, atol=1e-3)
+
+
+def test_biases_keep_the_mean_of_the_kept_outputs() -> None:
+    """Of the first layer's queries, whose inputs are those of the whole model but for the norm before them."""
+    model = make_bert()
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith("norm.weight"):
+                weight[32:] *= 0.1
+        model.embedding.norm.bias[32:] = 0.3  # what goes is almost a constant
+    smaller = narrow(model, TEXTS, 32, None, correct_bias=True)
+    query, dropped = model.layers[0].mixer.q, torch.arange(32, 64)
+    seen: list[torch.Tensor] = []
+    handle = query.register_forward_pre_hook(lambda _, given: seen.append(given[0].flatten(0, -2)))
+    answers(model)
+    handle.remove()
+    mean = torch.cat(seen).mean(0)
+    expected = query.bias + query.weight[:, dropped] @ mean[dropped]
+    torch.testing.assert_close(smaller.layers[0].mixer.q.bias, expected, atol=1e-6, rtol=1e-5)
+    with pytest.raises(RecipeError, match=r"student\.correct_bias needs a teacher whose linear layers have biases"):
+        narrow(make_llama(), TEXTS, 32, None, correct_bias=True)
+
+
 def test_channels_without_effect_leave_no_trace() -> None:
     """Nothing is written to channels 64 and up. The norms divide by less for that, and their weights make up for it."""
     model = make_llama()

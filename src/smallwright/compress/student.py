@@ -45,6 +45,11 @@ class StudentSettings(BaseModel):
     feedforward: int | None = Field(
         default=None, ge=1, description="from teacher: neurons to keep in each layer's feed-forward; None: all"
     )
+    correct_bias: bool = Field(
+        default=False,
+        description="from teacher: what the channels and neurons that go have added to each linear layer on average, "
+        "on training texts, its bias adds from now on (teachers with biases)",
+    )
     positions: int | None = Field(
         default=None,
         ge=8,
@@ -67,7 +72,11 @@ class StudentSettings(BaseModel):
     @property
     def described(self) -> dict[str, Any]:
         """What names a stage: a key that came later counts where it is given, so that older students are found."""
-        later = {"positions": self.positions is not None, "progressive": self.cuts > 1}
+        later = {
+            "positions": self.positions is not None,
+            "progressive": self.cuts > 1,
+            "correct_bias": self.correct_bias,
+        }
         return self.model_dump(mode="json", exclude={name for name, given in later.items() if not given})
 
 
@@ -123,14 +132,17 @@ def make_student(
         )
     student = keep_layers(teacher, layer_indices(settings.layers, len(teacher.spec.layers)))
     student = student if kept is None else trim_embedding(student, kept)
-    return keep_positions(narrow(student, sample, settings.width, settings.feedforward), settings.positions)
+    narrower = narrow(student, sample, settings.width, settings.feedforward, correct_bias=settings.correct_bias)
+    return keep_positions(narrower, settings.positions)
 
 
 def shrink_spec(settings: StudentSettings, teacher: ModelSpec) -> ModelSpec:
     """What a student made from this teacher is, before its vocabulary is trimmed."""
     from smallwright.compress.positions import shorten_spec
-    from smallwright.compress.width import narrow_spec
+    from smallwright.compress.width import check_biases, narrow_spec
 
+    if settings.correct_bias:
+        check_biases(teacher)
     kept = teacher.with_layers(layer_indices(settings.layers, len(teacher.layers)))
     return shorten_spec(narrow_spec(kept, settings.width, settings.feedforward), settings.positions)
 

@@ -45,7 +45,14 @@ def narrow_spec(spec: ModelSpec, width: int | None, feedforward: int | None) -> 
 
 
 @torch.no_grad()
-def narrow(model: Transformer, sequences: Sequence[Tokens], width: int | None, feedforward: int | None) -> Transformer:
+def narrow(
+    model: Transformer,
+    sequences: Sequence[Tokens],
+    width: int | None,
+    feedforward: int | None,
+    *,
+    correct_bias: bool = False,
+) -> Transformer:
     """Keep the channels and neurons whose values are largest on some texts; all weights are copies.
 
     Args:
@@ -53,12 +60,16 @@ def narrow(model: Transformer, sequences: Sequence[Tokens], width: int | None, f
         sequences: texts as tokens, at least one; a few hundred suffice.
         width: channels to keep, a multiple of ``BLOCK``; None: all.
         feedforward: neurons to keep in each layer, a multiple of ``BLOCK``; None: all.
+        correct_bias: what the channels and neurons that go have added to each linear layer on average, its bias adds
+            from now on; all linear layers inside layers must have one.
     Raises:
-        RecipeError: see ``narrow_spec``; or there is no text.
+        RecipeError: see ``narrow_spec``; there is no text; or there are no biases to correct.
     Each norm's weight makes up for what the norm no longer divides by, so that channels without effect leave none.
 
     Source: importance as the mean size of activations, Minitron, arXiv:2407.14679, section 2.2.
     """
+    if correct_bias:
+        check_biases(model.spec)
     spec = narrow_spec(model.spec, width, feedforward)
     if spec == model.spec:
         return model
@@ -72,7 +83,51 @@ def narrow(model: Transformer, sequences: Sequence[Tokens], width: int | None, f
         name: _cut(name, tensor, kept, kept_neurons) * scales.get(name, 1.0)
         for name, tensor in model.state_dict().items()
     }
+    if correct_bias:
+        for name, missing in _measure_missing(model, sequences, kept, kept_neurons).items():
+            tensors[name] = tensors[name] + _cut(name, missing, kept, kept_neurons)
     return Transformer.from_tensors(spec, tensors, dropout=model.dropout_probability)
+
+
+def check_biases(spec: ModelSpec) -> None:
+    """Refuse a model whose linear layers have no biases to correct.
+
+    Raises:
+        RecipeError: one inside layers has none.
+    """
+    if not all(layer.mixer.bias and layer.mixer.output_bias and layer.feedforward.bias for layer in spec.layers):
+        raise RecipeError(
+            "student.correct_bias needs a teacher whose linear layers have biases, as BERT's have. Got one without. "
+            "Leave it out."
+        )
+
+
+def _measure_missing(
+    model: Transformer, sequences: Sequence[Tokens], channels: Tensor, neurons: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """(D_out,) by the name of each bias: what the inputs that go have added to that linear layer's mean output."""
+    linears = {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, nn.Linear) and module.bias is not None and not name.endswith("mixer.output")
+    }
+    totals = {name: torch.zeros(module.in_features, dtype=torch.float64) for name, module in linears.items()}
+    counts = dict.fromkeys(linears, 0)
+
+    def add(name: str, given: Tensor) -> None:
+        rows = given.double().flatten(0, -2)
+        totals[name] += rows.sum(0)
+        counts[name] += len(rows)
+
+    watchers = {module: lambda given, _, name=name: add(name, given) for name, module in linears.items()}
+    _watch(model, sequences, watchers)
+    missing: dict[str, Tensor] = {}
+    for name, module in linears.items():
+        layer = re.match(r"layers\.(\d+)\.feedforward\.down$", name)
+        mean = totals[name] / counts[name]
+        mean[neurons[int(layer[1])] if layer else channels] = 0
+        missing[f"{name}.bias"] = (module.weight.double() @ mean).to(module.bias.dtype)
+    return missing
 
 
 def _measure_sizes(model: Transformer, sequences: Sequence[Tokens]) -> tuple[Tensor, list[Tensor]]:
