@@ -46,6 +46,10 @@ REFUSED = {
         CLASSIFY | {"teacher": SCRATCH, "distill": {"match": {"hidden_states": 0}}},
         "distill.match must copy something",
     ),
+    "a damping of awq": (
+        CLASSIFY | {"compress": [{"using": "awq", "damping": 0.1}]},
+        "Got damping: 0.1 with using: awq",
+    ),
     "an order of rounding": (CLASSIFY | {"compress": [{"order": "activation"}]}, "Got order: activation"),
     "a damping of rounding": (CLASSIFY | {"compress": [{"damping": 0.1}]}, "Got damping: 0.1"),
     "unlabelled text to write": (GENERATE | {"data": {"train": "a", "unlabelled": "b"}}, "data.unlabelled is for task"),

@@ -152,10 +152,10 @@ class QuantizeSettings(BaseModel):
             raise ValueError(f"compress.train is for weights with codes, which {self.format} has none of. Leave it out")
         if self.using != "round" and self.format in _WHOLE:
             raise ValueError(f"using: {self.using} chooses codes, which {self.format} has none of. Use using: round")
-        for key in ("order", "damping") if self.using == "round" else ():
+        for key in ("order", "damping") if self.using != "gptq" else ():
             if (wish := getattr(self, key)) != type(self).model_fields[key].default:
                 raise ValueError(
-                    f"compress.{key} is of using: gptq, and rounding reads no texts. Got {key}: {wish}. Leave it out, "
-                    "or use gptq"
+                    f"compress.{key} is of using: gptq. Got {key}: {wish} with using: {self.using}. Leave it out, or use "
+                    "gptq"
                 )
         return self

@@ -26,7 +26,7 @@ TRAINED, HEALED = "trained", "healed"  # ways that train: dear, and therefore th
 TRAINED_BITS = 5  # a weight, scales included: where rounding costs less, there is nothing to win by training
 STEPS_SHARE, LEAST_STEPS, MOST_STEPS = 0.1, 200, 1000  # of a way that trains: of the student's own steps
 _INHERITED = ("calibration", "order", "damping", "scales")  # of the recipe's own step
-_SOLVER = {"order", "damping"}  # of those: nothing to rounding
+_SOLVER = {"order", "damping"}  # of those: of GPTQ alone
 _INHERITED_TRAINING = {"learning_rate", "step", "source"}  # of the recipe's own training of that kind
 _STEPS: TypeAdapter[tuple[Any, ...]] = TypeAdapter(Recipe.model_fields["compress"].annotation)
 
@@ -57,7 +57,7 @@ class Way:
                         mode="json", include=_INHERITED_TRAINING, exclude_defaults=True, by_alias=True
                     )
                     step[key] = {**shared, **step[key]}
-        idle = _SOLVER if steps[-1].get("using") == "round" else set()
+        idle = set() if steps[-1].get("using") == "gptq" else _SOLVER
         told = {key: value for key, value in told.items() if key not in idle}
         return replace(self, steps=(*steps[:-1], {**told, **steps[-1]}))
 
