@@ -149,11 +149,11 @@ def test_training_goes_as_in_the_recipe_but_not_as_long(tmp_path: Path) -> None:
 
 
 def test_the_solver_of_the_recipe_is_for_ways_that_solve(tmp_path: Path) -> None:
-    """Rounding has none, and refuses to be told of one."""
+    """Rounding and AWQ have none, and refuse to be told of one."""
     recipe = make_lamps(tmp_path, format="q4_0", using="gptq", order="activation", damping=0.05)
     steps = {way.name: way.inherit(recipe).steps[-1] for way in list_ways()}
     for name, step in steps.items():
-        assert (step.get("order") == "activation") == (step["using"] != "round"), name
+        assert (step.get("order") == "activation") == (step["using"] == "gptq"), name
         read_steps([step] if "sparse" not in step["format"] else [{"method": "sparsify", "sparsity": 0.5}, step])
 
 

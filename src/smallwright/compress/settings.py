@@ -155,7 +155,7 @@ class QuantizeSettings(BaseModel):
         for key in ("order", "damping") if self.using != "gptq" else ():
             if (wish := getattr(self, key)) != type(self).model_fields[key].default:
                 raise ValueError(
-                    f"compress.{key} is of using: gptq. Got {key}: {wish} with using: {self.using}. Leave it out, or use "
-                    "gptq"
+                    f"compress.{key} is of using: gptq. Got {key}: {wish} with using: {self.using}. Leave it out, "
+                    "or use gptq"
                 )
         return self
