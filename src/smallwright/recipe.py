@@ -74,6 +74,11 @@ class Recipe(BaseModel):
         return next((step for step in self.compress if isinstance(step, SparsifySettings)), None)
 
     @property
+    def corrects_biases(self) -> bool:
+        """Whether compression gives every linear layer a bias, by which its mean output is kept."""
+        return self.quantize.correct_bias or (self.sparsify is not None and self.sparsify.correct_bias)
+
+    @property
     def hears_teacher_alone(self) -> bool:
         """Whether there are texts without labels, on which only the teacher speaks."""
         data = self.data

@@ -66,7 +66,8 @@ def narrow(
         RecipeError: see ``narrow_spec``; there is no text; or there are no biases to correct.
     Each norm's weight makes up for what the norm no longer divides by, so that channels without effect leave none.
 
-    Source: importance as the mean size of activations, Minitron, arXiv:2407.14679, section 2.2.
+    Source: importance as the mean size of activations, Minitron, arXiv:2407.14679, section 2.2; biases, Nagel et al.,
+        Data-Free Quantization, arXiv:1906.04721, section 4.2, with the mean measured.
     """
     if correct_bias:
         check_biases(model.spec)

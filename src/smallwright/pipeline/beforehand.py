@@ -14,7 +14,7 @@ from smallwright.errors import CheckpointError, ModelSpecError, RecipeError
 from smallwright.model import preset, read_spec
 from smallwright.pipeline.compress import check_compression, check_room
 from smallwright.pipeline.heads import make_heads
-from smallwright.pipeline.shared import Reader, count_beside, quantize_settings
+from smallwright.pipeline.shared import Reader, foresee_beside, quantize_settings
 from smallwright.recipe import Recipe
 from smallwright.spec import ModelSpec
 from smallwright.teacher.settings import NetworkSettings
@@ -73,7 +73,7 @@ def check_prepared(recipe: Recipe, reader: Reader, labels: Sequence[str], thread
     _check_task(recipe, teachers, labels)
     if quantize_settings(recipe).size is not None:
         student = student_spec(recipe, reader.size, tuple(labels), teachers[0][1] if teachers else None)
-        check_room(recipe, student, count_beside(recipe, student, reader, threads))
+        check_room(recipe, student, foresee_beside(recipe, student, reader, threads))
 
 
 def teacher_specs(recipe: Recipe, vocabulary: int, labels: tuple[str, ...]) -> list[tuple[NetworkSettings, ModelSpec]]:

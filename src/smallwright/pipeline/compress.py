@@ -75,15 +75,14 @@ def check_compression(recipe: Recipe, spec: ModelSpec) -> dict[str, str]:
     formats = plan_formats(spec, settings.uniform, embedding=settings.embedding, head=settings.head)
     if settings.using == "awq":
         check_awq(spec)
-    corrected = settings.correct_bias or (recipe.sparsify is not None and recipe.sparsify.correct_bias)
-    if corrected:
+    if recipe.corrects_biases:
         before, after = choose_architecture(spec), choose_architecture(with_biases(spec))
         if before != after:
             raise RecipeError(
                 f"compress.correct_bias gives a bias to every linear layer. Got the architecture {before}, which has "
                 "no place for them. Leave it out."
             )
-    check_train(settings, with_biases(spec) if corrected else spec)
+    check_train(settings, with_biases(spec) if recipe.corrects_biases else spec)
     return formats
 
 
@@ -102,7 +101,7 @@ def check_room(recipe: Recipe, spec: ModelSpec, beside: int = 0) -> None:
     settings = quantize_settings(recipe)
     if settings.size is None:
         return
-    whole = with_biases(spec) if settings.correct_bias else spec
+    whole = with_biases(spec) if recipe.corrects_biases else spec
     fixed = fixed_formats(whole, settings.embedding, settings.head)
     options = read_options(settings, keep_zeros=recipe.sparsify is not None)
     weights = count_bytes(whole, coarsest_formats(whole, options, fixed))

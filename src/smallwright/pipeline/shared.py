@@ -199,8 +199,9 @@ def package_model(
     )
 
 
-def count_beside(recipe: Recipe, spec: ModelSpec, reader: Reader, threads: int) -> int:
-    """Bytes that the recipe's package holds beside its weights, but for a few hundred of what is known later.
+def foresee_beside(recipe: Recipe, spec: ModelSpec, reader: Reader, threads: int) -> int:
+    """Bytes that the recipe's package will hold beside its weights, but for a few hundred of what is known later; with
+    a student at hand, ``coded.count_beside`` weighs a draft instead.
 
     Args:
         spec: the student.
